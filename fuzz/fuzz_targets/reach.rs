@@ -1,8 +1,9 @@
 //! `cargo +nightly fuzz run reach`: whatever a path looks like, what a lease on one repository allows is
 //! about that repository.
 //!
-//! The first byte chooses the method, the rest is the path. The oracle reads as carelessly as a server can:
-//! it decodes until nothing changes, takes backslashes for slashes, drops empty segments and resolves dots.
+//! The first byte chooses the method, the rest is the path, for git with its query. The oracle reads as
+//! carelessly as a server can: it decodes until nothing changes, takes backslashes for slashes, drops empty
+//! segments and resolves dots.
 
 #![no_main]
 
@@ -20,22 +21,29 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let method = METHODS[usize::from(method) % METHODS.len()];
-    if let Ok(git) = GitRequest::parse(method, path, None) {
-        assert_about(
-            &format!("{git}").replace(", and for an upload contents: write", ""),
-            path,
-        );
+    let (bare, query) = match path.split_once('?') {
+        Some((bare, query)) => (bare, Some(query)),
+        None => (path, None),
+    };
+    if let Ok(git) = GitRequest::parse(method, bare, query) {
+        let shown = git.to_string();
+        let shown = shown.replace(", and for an upload contents: write", "");
+        let read = carelessly(bare);
+        let named = read
+            .iter()
+            .map(|read| read.strip_suffix(".git").unwrap_or(read).to_owned());
+        assert_about(&shown, &named.collect::<Vec<_>>());
     }
     let Ok(needs) = needs(GithubHost::Api, method, path, &[]) else {
         return;
     };
+    let read = carelessly(path);
     for need in needs {
-        assert_about(&need.to_string(), path);
+        assert_about(&need.to_string(), &read);
     }
 });
 
-fn assert_about(shown: &str, path: &str) {
-    let read = carelessly(path);
+fn assert_about(shown: &str, read: &[String]) {
     let (_, needed) = shown
         .rsplit_once(" needs ")
         .expect("as every need is written");
@@ -46,9 +54,8 @@ fn assert_about(shown: &str, path: &str) {
         else {
             continue;
         };
-        let named = |read: &str| read == name || read.strip_suffix(".git") == Some(name);
-        let within = read.windows(2).any(|two| two[0] == owner && named(&two[1]));
-        assert!(within, "{path}: {shown}, read as {read:?}");
+        let within = read.windows(2).any(|two| two[0] == owner && two[1] == name);
+        assert!(within, "{shown}, read as {read:?}");
     }
 }
 

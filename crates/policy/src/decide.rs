@@ -27,13 +27,7 @@ pub fn decide(policies: &PolicySet, request: &Request) -> Decision {
     let Some(rule) = policy.rule_for(&request.caller) else {
         return Decision::Deny(Denial::NoRule);
     };
-    let narrowed = narrow(&rule.terms, request).and_then(|terms| {
-        let secret = policies.secret(&terms.secret);
-        let proxied = secret.filter(|_| terms.deliver == Delivery::Proxy);
-        refuse(proxied.and_then(|secret| unsaid_workflows(&terms, secret)))?;
-        Ok(terms)
-    });
-    match narrowed {
+    match narrow(&rule.terms, policies, request) {
         Ok(terms) => Decision::Allow(Grant(terms)),
         Err(what) => Decision::Deny(Denial::TooWide {
             rule: Arc::clone(&rule.terms.rule),
@@ -43,7 +37,7 @@ pub fn decide(policies: &PolicySet, request: &Request) -> Decision {
 }
 
 /// What is asked, if the rule gives all of it; else the first thing it does not give.
-fn narrow(rule: &Terms, request: &Request) -> Result<Terms, String> {
+fn narrow(rule: &Terms, policies: &PolicySet, request: &Request) -> Result<Terms, String> {
     let mut terms = rule.clone();
     if let Some(asked) = &request.repositories {
         refuse(repository_beyond(asked, &rule.repositories, RULE))?;
@@ -71,6 +65,11 @@ fn narrow(rule: &Terms, request: &Request) -> Result<Terms, String> {
         refuse(unmintable(&terms).map(|unmintable| unmintable.what))?;
     }
     refuse(too_many_named(&terms.repositories, &rule.repositories))?;
+    if terms.deliver == Delivery::Proxy
+        && let Some(secret) = policies.secret(&terms.secret)
+    {
+        refuse(unsaid_workflows(&terms, secret))?;
+    }
     Ok(terms)
 }
 

@@ -113,7 +113,8 @@ fn write_request(
 ) -> io::Result<()> {
     if let Some(found) = request.git() {
         let public = policy.public && request.is_public_read(&found);
-        return write_git(&found, rule.map(|rule| (policy, rule)), public, out);
+        let public = public.then_some(PUBLIC);
+        return write_git(found, rule, public, out);
     }
     let needs = match request.needs(policy.paths()) {
         Ok(needs) => needs,
@@ -137,35 +138,35 @@ fn write_request(
     }
 }
 
+const PUBLIC: &str =
+    "the purpose is `public`: under a lease, the request goes on without any credential";
+
+/// `public` is what to say where the lease need not hold the request.
 fn write_git(
-    found: &Result<GitRequest, NotGit>,
-    rule: Option<(&PurposePolicy, &Rule)>,
-    public: bool,
+    found: Result<GitRequest, NotGit>,
+    rule: Option<&Rule>,
+    public: Option<&str>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    const PUBLIC: &str = "the purpose is `public`: the request goes on without any credential";
-    match found {
-        Err(_) if public => return writeln!(out, "{PUBLIC}"),
-        Err(no_git) => {
+    let git = match (found, public) {
+        (Ok(git), _) => git,
+        (Err(_), Some(public)) => return writeln!(out, "{public}"),
+        (Err(no_git), None) => {
             return writeln!(
                 out,
                 "the request is refused whatever a rule gives: {no_git}"
             );
         }
-        Ok(git) => writeln!(out, "{git}")?,
-    }
-    let (Ok(git), Some((policy, rule))) = (found, rule) else {
-        return Ok(());
     };
-    match git.beyond(&Scope::of(&rule.terms, policy.paths()), "the rule") {
-        None => writeln!(out, "the rule gives that"),
-        Some(beyond) => {
-            writeln!(out, "the rule does not give that: {beyond}")?;
-            if public {
-                writeln!(out, "{PUBLIC}")?;
-            }
-            Ok(())
-        }
+    writeln!(out, "{git}")?;
+    let Some(rule) = rule else { return Ok(()) };
+    let Some(beyond) = git.beyond(&Scope::of(&rule.terms, &[]), "the rule") else {
+        return writeln!(out, "the rule gives that");
+    };
+    writeln!(out, "the rule does not give that: {beyond}")?;
+    match public {
+        Some(public) => writeln!(out, "{public}"),
+        None => Ok(()),
     }
 }
 

@@ -50,7 +50,7 @@ impl RequestLine {
     }
 }
 
-/// Takes a URL for its path, and leaves a query out: that is what authors copy.
+/// Takes a whole URL too, with its query: that is what authors copy.
 impl FromStr for RequestLine {
     type Err = &'static str;
 

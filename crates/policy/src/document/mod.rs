@@ -200,8 +200,8 @@ impl<'d> Table<'d> {
 
 /// Where something with the shape of a GitHub token or of a private key begins.
 ///
-/// The prefixes are GitHub's documented ones. The rest of a token is opaque and has changed its
-/// length before; twenty characters are more than a name has by chance.
+/// The prefixes are GitHub's documented ones and that of a proxy token. The rest of GitHub's is opaque and
+/// has changed its length before; twenty characters are more than a name has by chance.
 fn secret_in(text: &str) -> Option<usize> {
     let token = |at: usize, prefix: &str| {
         let rest = text.as_bytes().get(at + prefix.len()..).unwrap_or_default();

@@ -4,8 +4,8 @@ use broker_protocol::names::{Permissions, RepoPattern};
 
 use super::Operation;
 use super::need::missing;
-use super::said::{Needed, Said};
-use super::table::OPERATIONS;
+use super::said::Needed;
+use super::table::{OPERATIONS, Parameter};
 use crate::request::Terms;
 
 impl Operation {
@@ -13,7 +13,12 @@ impl Operation {
     /// purpose may use it even so, or each may without it. `terms` are the purpose's and its rules'.
     pub(crate) fn odd_in_paths(self, terms: &[&Terms]) -> Option<String> {
         let (_, said) = OPERATIONS.all().find(|(one, _)| *one == self)?;
-        let unheld = |terms: &&Terms| self.unheld(said, terms);
+        let needed = said.needed();
+        let about = match &needed {
+            Ok(needed) => (needed.on_repositories, needed.on_organization),
+            Err(_) => (self.names_repository(), self.has("org")),
+        };
+        let unheld = |terms: &&Terms| self.unheld(about, terms);
         let all_unheld: Option<Vec<_>> = terms.iter().map(unheld).collect();
         if let Some(unheld) = all_unheld.and_then(|all| all.into_iter().next()) {
             return Some(format!(
@@ -25,7 +30,7 @@ impl Operation {
         } else {
             "and nothing in its path is held to the lease"
         };
-        match said.needed() {
+        match needed {
             Err(why) => Some(format!(
                 "`{self}` {why}: with this line it is allowed, {held}"
             )),
@@ -46,16 +51,11 @@ impl Operation {
     }
 
     /// What it is about that these terms do not name, whatever its path will be.
-    fn unheld(self, said: Said, terms: &Terms) -> Option<&'static str> {
-        let needed = said.needed();
-        let (on_repositories, on_organization) = match needed {
-            Ok(Needed {
-                on_repositories,
-                on_organization,
-                ..
-            }) => (on_repositories, on_organization),
-            Err(_) => (self.names_repository(), self.has("org")),
-        };
+    fn unheld(
+        self,
+        (on_repositories, on_organization): (bool, bool),
+        terms: &Terms,
+    ) -> Option<&'static str> {
         let all_of_owner = |pattern: &RepoPattern| pattern.name().is_none();
         if on_organization && terms.organization.is_none() {
             Some("an organisation, and the purpose names no `organization`")
@@ -77,12 +77,7 @@ impl Operation {
     /// Whether its path has this parameter.
     fn has(self, parameter: &str) -> bool {
         let mut segments = self.template.split('/');
-        segments.any(|segment| {
-            let inner = segment
-                .strip_prefix('{')
-                .and_then(|rest| rest.strip_suffix('}'));
-            inner.is_some_and(|inner| inner.split(':').next() == Some(parameter))
-        })
+        segments.any(|segment| Parameter::parse(segment).is_some_and(|one| one.name == parameter))
     }
 }
 

@@ -17,7 +17,7 @@
 //!
 //! git has a host and a few requests of its own: see [`git`].
 //!
-//! Not here: bodies, queries, headers; GraphQL.
+//! Not here: headers; bodies and queries, but for git's; GraphQL.
 
 pub mod git;
 mod listed;

@@ -5,7 +5,8 @@ use broker_protocol::names::{PermissionName, Permissions};
 use super::Why;
 use crate::known::is_of_organization;
 
-/// What the table says of one operation: what stands behind its methods.
+/// What the table says of one operation: what stands behind its methods. For its requests, `git` says it in
+/// the same form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Said {
     /// It is on the host for uploads.

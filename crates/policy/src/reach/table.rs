@@ -31,8 +31,8 @@ struct Node {
 
 /// A segment in braces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Parameter {
-    name: &'static str,
+pub(super) struct Parameter {
+    pub(super) name: &'static str,
     form: Form,
 }
 
@@ -146,7 +146,7 @@ impl Node {
 }
 
 impl Parameter {
-    fn parse(segment: &'static str) -> Option<Self> {
+    pub(super) fn parse(segment: &'static str) -> Option<Self> {
         let inner = segment.strip_prefix('{')?.strip_suffix('}')?;
         let (name, form) = match inner.split_once(':') {
             Some((name, "n")) => (name, Form::Number),

@@ -103,8 +103,10 @@ fn what_a_secret_cannot_say_is_an_error() {
 #[test]
 fn a_value_in_a_policy_is_refused_and_never_repeated() {
     let canary = format!("ghp_{}", "c4nary".repeat(6));
+    let proxy = format!("tkp_{}", "c4nary".repeat(6));
     for text in [
         format!("[secret.bot]\nkind = 'classic'\nsource = '{canary}'\n"),
+        format!("[secret.bot]\nkind = 'classic'\n# {proxy}\n"),
         format!("[secret.bot]\nkind = 'classic'\n# {canary}\n"),
         format!("[secret.bot]\nkind = \n{canary}\n"),
         "[secret.bot]\nkind = 'app'\nx = '-----BEGIN RSA PRIVATE KEY-----'".to_owned(),

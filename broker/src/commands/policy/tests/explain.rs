@@ -182,7 +182,8 @@ fn explain_knows_git_and_what_goes_on_without_a_credential() {
     let needs = "git-upload-pack needs contents: read on acme/site\n\
                  the rule does not give that: permission `contents: read`; the rule does not allow it\n";
     assert_eq!(says("", fetch), needs);
-    let public = "the purpose is `public`: the request goes on without any credential\n";
+    let public =
+        "the purpose is `public`: under a lease, the request goes on without any credential\n";
     assert_eq!(says("public = true\n", fetch), format!("{needs}{public}"));
     assert_eq!(
         says(

@@ -19,9 +19,10 @@ mod batch;
 
 use std::fmt;
 
-use broker_protocol::names::{Level, Permissions, RepoPattern};
+use broker_protocol::names::RepoPattern;
 
 use super::path::{BadPath, Path};
+use super::said::Said;
 use super::{Scope, need};
 use crate::parts::repository_beyond;
 
@@ -67,10 +68,10 @@ pub enum NotGit {
          `service=git-receive-pack`"
     )]
     Service,
-    /// As it says.
+    /// A query where git sends none.
     #[error("that path has no query")]
     Query,
-    /// As it says.
+    /// `GET` where git sends `POST`, for one.
     #[error("git sends another method to that path")]
     Method,
     /// Not the JSON of a batch.
@@ -168,16 +169,15 @@ impl GitRequest {
     pub fn beyond(&self, scope: &Scope<'_>, whose: &str) -> Option<String> {
         let repository = std::slice::from_ref(&self.repository);
         repository_beyond(repository, scope.repositories, whose).or_else(|| {
-            let needed = contents(self.level())?;
-            need::missing(&[needed], scope.permissions, whose)
+            let said = match self.access {
+                Access::Read | Access::Unsaid => "contents=read",
+                Access::Write => "contents=write",
+            };
+            match Said::parse(said).needed() {
+                Ok(needed) => need::missing(&needed.any, scope.permissions, whose),
+                Err(why) => Some(why.to_string()),
+            }
         })
-    }
-
-    const fn level(&self) -> Level {
-        match self.access {
-            Access::Read | Access::Unsaid => Level::Read,
-            Access::Write => Level::Write,
-        }
     }
 }
 
@@ -242,9 +242,4 @@ fn repository(owner: &str, name: &str) -> Result<RepoPattern, NotGit> {
 fn is_plain(id: &str) -> bool {
     id.bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-}
-
-/// `contents` at this level. It parses; a test says so.
-fn contents(level: Level) -> Option<Permissions> {
-    Some(Permissions::from([("contents".parse().ok()?, level)]))
 }
