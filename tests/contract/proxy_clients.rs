@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::broker::own;
+use support::curl::Curl;
 use support::github::{Fault, StandIn, World, hashed};
 use support::{Home, TestBroker, canary, needs, wait};
 
@@ -62,10 +63,15 @@ impl Setting {
         }
     }
 
+    /// What a client of the socket takes for GitHub's API.
+    fn api(&self) -> String {
+        self.github.api().replace("https:", "http:")
+    }
+
     fn run(&self, tools: &Path, script: &str, wait_unit: u64) -> Value {
         let told = json!({
             "socket": self.broker.proxy_socket(), "token": self.token, "wait_unit": wait_unit,
-            "api": self.github.api().replace("https:", "http:"),
+            "api": self.api(),
             "owner": "acme", "repo": "site", "other": "docs",
         });
         script::run(tools, script, &told)
@@ -119,15 +125,11 @@ impl Setting {
             let limit = Fault::on("GET /repos/**").secondary_limit(Some(LIMITED));
             self.github.fault(limit.times(1));
         }
-        let mut curl = std::process::Command::new("curl");
-        curl.args(["--silent", "--output", "/dev/null", "--unix-socket"])
-            .arg(self.broker.proxy_socket())
-            .args(["-H", &format!("Authorization: Bearer {}", self.token)])
-            .arg(format!(
-                "{}/repos/acme/site/labels",
-                self.github.api().replace("https:", "http:")
-            ));
-        assert!(curl.status().unwrap().success());
+        let socket = self.broker.proxy_socket();
+        let over = ["--unix-socket", socket.to_str().unwrap()];
+        let curl = Curl::to(&self.api(), None);
+        let got = curl.send("GET /repos/acme/site/labels", &self.token, &over);
+        assert_eq!(got.code, 0, "{got:?}");
         self.github.forget_calls();
     }
 }
@@ -153,8 +155,8 @@ fn octokit_waits_as_long_as_a_used_up_budget_says_and_goes_on() {
     };
     let setting = Setting::new("budget = \"3/m\"");
     let got = thread::scope(|scope| {
-        // It waits a fiftieth of what it is told, and meanwhile the budget becomes larger.
-        let waiting = scope.spawn(|| setting.run(&tools, "octokit_proxy.mjs", 20));
+        // It waits a tenth of what it is told, and meanwhile the budget becomes larger.
+        let waiting = scope.spawn(|| setting.run(&tools, "octokit_proxy.mjs", 100));
         let home = &setting.broker.home;
         wait::until(|| !home.records_of("proxy.refused").is_empty() || waiting.is_finished());
         home.policy("label-sync.toml", &purpose("budget = \"1000/m\""));
@@ -177,7 +179,7 @@ fn octokit_waits_as_long_as_a_used_up_budget_says_and_goes_on() {
 }
 
 /// How long GitHub limits, in seconds: Node has to start meanwhile.
-const LIMITED: u64 = 5;
+const LIMITED: u64 = 10;
 
 #[test]
 fn octokit_waits_for_a_limit_of_githubs_that_the_broker_knows_of() {

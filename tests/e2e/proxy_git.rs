@@ -40,11 +40,9 @@ impl Scene {
         home.policy("push.toml", &purpose("push", "write", ""));
         home.policy("fetch.toml", &purpose("fetch", "read", ""));
         home.policy("public.toml", &purpose("public", "read", "public = true"));
-        home.config(&format!(
-            "[github]\napi = \"https://{}/api/v3\"\nca = \"{}\"\ncheck_every = \"off\"\npoll_every = \"off\"\n",
-            front.host(),
-            front.ca().display()
-        ));
+        let api = format!("https://{}/api/v3", front.host());
+        let quiet = "check_every = \"off\"\npoll_every = \"off\"";
+        home.github_at(&api, &front.ca(), quiet);
         let broker = home.start();
         broker
             .home

@@ -1,6 +1,7 @@
 //! An answer as it is sent: whole, cut off, or with its rest held back.
 
 use std::fmt;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -32,8 +33,19 @@ fn bytes(answer: &Answer) -> Bytes {
 /// Half of its body, and then the connection is closed.
 pub(crate) fn truncated(answer: &Answer) -> hyper::Response<HttpBody> {
     let bytes = bytes(answer);
-    let half = bytes.slice(..bytes.len() / 2);
-    with_body(answer, bytes.len(), Truncated(Some(half), false))
+    let mut half = Some(bytes.slice(..bytes.len() / 2));
+    let mut has_waited = false;
+    with_body(answer, bytes.len(), move |context| {
+        if let Some(half) = half.take() {
+            return Poll::Ready(Some(Ok(half)));
+        }
+        if mem::replace(&mut has_waited, true) {
+            return Poll::Ready(Some(Err(Closed)));
+        }
+        // Waiting once lets the half go out before the connection is closed.
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
 }
 
 /// In place of its body so many bytes, whose second half waits until `released` changes.
@@ -42,7 +54,7 @@ pub(crate) fn held_rest(
     length: usize,
     mut released: watch::Receiver<u64>,
 ) -> hyper::Response<HttpBody> {
-    let (piece, pieces) = mpsc::channel(1);
+    let (piece, mut pieces) = mpsc::channel(1);
     tokio::spawn(async move {
         let some = |length| Bytes::from(vec![b'x'; length]);
         // Who asked may have gone meanwhile.
@@ -50,25 +62,32 @@ pub(crate) fn held_rest(
         released.changed().await.ok();
         piece.send(some(length - length / 2)).await.ok();
     });
-    with_body(answer, length, Pieces(pieces))
+    with_body(answer, length, move |context| {
+        pieces.poll_recv(context).map(|piece| piece.map(Ok))
+    })
 }
+
+type NextPiece = Poll<Option<Result<Bytes, Closed>>>;
 
 fn with_body(
     answer: &Answer,
     length: usize,
-    body: impl hyper::body::Body<Data = Bytes, Error = Closed> + Send + 'static,
+    next: impl FnMut(&mut Context<'_>) -> NextPiece + Send + Unpin + 'static,
 ) -> hyper::Response<HttpBody> {
     let mut response = response(answer);
     let length = HeaderValue::from(length);
     response.headers_mut().insert(CONTENT_LENGTH, length);
-    *response.body_mut() = HttpBody::new(body);
+    *response.body_mut() = HttpBody::new(Pieces(next));
     response
 }
 
-/// A body as it is sent.
-struct Pieces(mpsc::Receiver<Bytes>);
+/// A body, of the pieces that this gives one after the other.
+struct Pieces<F>(F);
 
-impl hyper::body::Body for Pieces {
+impl<F> hyper::body::Body for Pieces<F>
+where
+    F: FnMut(&mut Context<'_>) -> NextPiece + Unpin,
+{
     type Data = Bytes;
     type Error = Closed;
 
@@ -76,8 +95,7 @@ impl hyper::body::Body for Pieces {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Closed>>> {
-        let piece = self.0.poll_recv(context);
-        piece.map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
+        (self.0)(context).map_ok(Frame::data)
     }
 }
 
@@ -92,27 +110,3 @@ impl fmt::Display for Closed {
 }
 
 impl std::error::Error for Closed {}
-
-/// Half a body, then nothing.
-struct Truncated(Option<Bytes>, bool);
-
-impl hyper::body::Body for Truncated {
-    type Data = Bytes;
-    type Error = Closed;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Closed>>> {
-        match (self.0.take(), self.1) {
-            (Some(half), _) => Poll::Ready(Some(Ok(Frame::data(half)))),
-            // Waiting once lets the half go out before the connection is closed.
-            (None, false) => {
-                self.1 = true;
-                context.waker().wake_by_ref();
-                Poll::Pending
-            }
-            (None, true) => Poll::Ready(Some(Err(Closed))),
-        }
-    }
-}

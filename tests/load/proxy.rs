@@ -18,47 +18,36 @@ const IN_A_ROW: usize = 100;
 const CLIENTS: usize = 64;
 const TIME: Duration = Duration::from_secs(3);
 
-/// A broker, its upstream, and the token of a `proxy` lease.
+/// A broker and its upstream.
 pub(crate) struct Proxied {
     pub(crate) broker: TestBroker,
     pub(crate) upstream: Upstream,
-    pub(crate) token: String,
 }
 
 impl Proxied {
-    /// `take_lease` has its token before it is used.
     pub(crate) fn start() -> Self {
         let home = Home::ready();
         let upstream = Upstream::start(home.path(), canary::CLASSIC);
-        home.config(&format!(
-            "[limits]\nleases_per_account = 100\naudit_mib_per_account = 60000\n[github]\n\
-             api = \"https://{}/api/v3\"\nca = \"{}\"\ncheck_every = \"off\"\npoll_every = \"off\"\n",
-            upstream.host(),
-            upstream.ca.display()
-        ));
+        let api = format!("https://{}/api/v3", upstream.host());
+        home.github_at(&api, &upstream.ca, CONFIG);
         home.policy("load-secret.toml", SECRET);
         home.policy("load-proxy.toml", &own(PURPOSE));
         let broker = home.start();
         let set = ["secret", "set", "load-proxied"];
         broker.home.ctl_with(&set, canary::CLASSIC).success();
-        Self {
-            broker,
-            upstream,
-            token: String::new(),
-        }
+        Self { broker, upstream }
     }
 
-    pub(crate) fn take_lease(&mut self) {
+    /// Returns the token of a new `proxy` lease.
+    pub(crate) fn take_lease(&self) -> String {
         let token = self.broker.home.ctl(&["get", "load-proxy"]).success();
-        self.token = token.trim().to_owned();
-    }
-
-    /// The same request through the proxy and past it.
-    pub(crate) fn both(&self, path: &str) -> [Request; 2] {
-        [self.token.as_str(), canary::CLASSIC]
-            .map(|token| Request::to_github(path, &self.upstream.host(), token))
+        token.trim().to_owned()
     }
 }
+
+/// No calls of the broker's own, and room for all that is measured.
+const CONFIG: &str = "check_every = \"off\"\npoll_every = \"off\"\n\
+    [limits]\nleases_per_account = 100\naudit_mib_per_account = 60000";
 
 const SECRET: &str = "[secret.load-proxied]\nkind = \"classic\"\nscopes = [\"repo\"]\n\
                       owner = \"acme-bot\"\nsource = \"vault\"\n";
@@ -142,9 +131,11 @@ pub(crate) fn measure(rounds: usize, table: &mut Table) {
 }
 
 fn round() -> Round {
-    let mut proxied = Proxied::start();
-    proxied.take_lease();
-    let [through, past] = proxied.both(LABELS);
+    let proxied = Proxied::start();
+    let token = proxied.take_lease();
+    // The same request through the proxy and past it.
+    let [through, past] = [token.as_str(), canary::CLASSIC]
+        .map(|token| Request::to_github(LABELS, &proxied.upstream.host(), token));
     let (socket, proxy_socket) = (proxied.broker.socket(), proxied.broker.proxy_socket());
     let upstream = &proxied.upstream;
     let broker = proxied.broker.pid().as_raw().unsigned_abs();

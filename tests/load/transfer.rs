@@ -11,7 +11,7 @@ use support::canary;
 use crate::lease::timed;
 use crate::machine::kilobytes;
 use crate::proxy::Proxied;
-use crate::table::{Row, Table, lowest, median};
+use crate::table::{Row, Table, highest, lowest, median};
 use crate::upstream::{ASSET, LARGE, UPLOADS};
 
 /// Until a broker that was started, or used, is at rest: what it still does is done, and memory is given back.
@@ -69,7 +69,7 @@ pub(crate) fn measure(rounds: usize, table: &mut Table) {
     let more = |figure: fn(&Round) -> f64| {
         let more = rounds.iter().map(|round| figure(round) - round.idle);
         let more: Vec<f64> = more.map(|mebibytes| mebibytes * 1.048_576).collect();
-        let worst = more.iter().copied().fold(f64::MIN, f64::max);
+        let worst = highest(more.iter().copied());
         (median(more), worst)
     };
     let (most, worst) = more(|round| round.most);
@@ -96,11 +96,11 @@ pub(crate) fn measure(rounds: usize, table: &mut Table) {
 }
 
 fn round() -> Round {
-    let mut proxied = Proxied::start();
+    let proxied = Proxied::start();
     std::thread::sleep(REST);
     let idle = private_memory(&proxied);
-    proxied.take_lease();
-    let (token, upstream) = (proxied.token.as_str(), &proxied.upstream);
+    let token = &proxied.take_lease();
+    let upstream = &proxied.upstream;
     let host = upstream.host();
     let open = || UnixStream::connect(proxied.broker.proxy_socket()).unwrap();
     let streamed = AtomicBool::new(false);
@@ -160,9 +160,8 @@ fn download(mut stream: impl Read + Write, host: &str, token: &str) -> f64 {
 
 /// Returns how many seconds it took, the answer included.
 fn upload(mut stream: impl Read + Write, host: &str, token: &str) -> f64 {
-    let path = UPLOADS;
     let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/octet-stream\r\n\
+        "POST {UPLOADS} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/octet-stream\r\n\
          content-length: {LARGE}\r\nauthorization: Bearer {token}\r\n\r\n"
     );
     let piece = vec![0; PIECE];

@@ -58,9 +58,7 @@ pub enum Pack {
 pub struct GitServer {
     address: SocketAddr,
     directory: TempDir,
-    seen: Arc<Mutex<Vec<Seen>>>,
-    packs: Arc<Mutex<Pack>>,
-    holding: Arc<AtomicBool>,
+    site: Arc<Site>,
 }
 
 impl GitServer {
@@ -71,19 +69,17 @@ impl GitServer {
         make_repository(directory.path());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let packs = Arc::new(Mutex::new(Pack::Whole));
-        let holding = Arc::new(AtomicBool::new(false));
         let site = Arc::new(Site {
             root: directory.path().join("served"),
             token: token.to_owned(),
-            seen: Arc::clone(&seen),
-            packs: Arc::clone(&packs),
-            holding: Arc::clone(&holding),
+            seen: Mutex::new(Vec::new()),
+            packs: Mutex::new(Pack::Whole),
+            holding: AtomicBool::new(false),
         });
+        let serving = Arc::clone(&site);
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let site = Arc::clone(&site);
+                let site = Arc::clone(&serving);
                 // A client that hangs up is its own business.
                 thread::spawn(move || site.answer(&stream.unwrap()).ok());
             }
@@ -91,26 +87,24 @@ impl GitServer {
         Self {
             address,
             directory,
-            seen,
-            packs,
-            holding,
+            site,
         }
     }
 
     /// From now on this happens to answers that are longer than it says.
     pub fn packs(&self, what: Pack) {
-        *self.packs.lock().unwrap() = what;
+        *self.site.packs.lock().unwrap() = what;
     }
 
     /// Whether a pack is held back by now.
     #[must_use]
     pub fn is_holding(&self) -> bool {
-        self.holding.load(Ordering::Relaxed)
+        self.site.holding.load(Ordering::Relaxed)
     }
 
     /// No request is known any more.
     pub fn forget(&self) {
-        self.seen.lock().unwrap().clear();
+        self.site.seen.lock().unwrap().clear();
     }
 
     /// `127.0.0.1:PORT`, as git names the host.
@@ -125,7 +119,7 @@ impl GitServer {
 
     /// Every request so far.
     pub fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
+        self.site.seen.lock().unwrap().clone()
     }
 
     /// What `git rev-parse` says of a name in the served repository.
@@ -175,9 +169,9 @@ fn make_repository(directory: &Path) {
 struct Site {
     root: PathBuf,
     token: String,
-    seen: Arc<Mutex<Vec<Seen>>>,
-    packs: Arc<Mutex<Pack>>,
-    holding: Arc<AtomicBool>,
+    seen: Mutex<Vec<Seen>>,
+    packs: Mutex<Pack>,
+    holding: AtomicBool,
 }
 
 impl Site {

@@ -71,10 +71,14 @@ impl Home {
 
     /// Writes a configuration that leads to this stand-in, and no further.
     pub fn github(&self, github: &StandIn, more: &str) {
+        self.github_at(&github.api(), github.ca(), more);
+    }
+
+    /// Writes a configuration that leads to what answers at this URL, its certificate from this authority.
+    pub fn github_at(&self, api: &str, ca: &Path, more: &str) {
+        let ca = ca.display();
         self.config(&format!(
-            "[github]\napi = \"{}\"\nca = \"{}\"\n{more}\n",
-            github.api(),
-            github.ca().display()
+            "[github]\napi = \"{api}\"\nca = \"{ca}\"\n{more}\n"
         ));
     }
 

@@ -76,6 +76,21 @@ pub fn request(socket: &Path, method: &str, path: &str, body: &str) -> Answer {
     exchange(&mut connect(socket), method, path, body)
 }
 
+/// Reads what still comes until the broker closes the connection, be it by a reset.
+///
+/// # Panics
+///
+/// If it does not close it within the time that a read may take.
+#[track_caller]
+pub fn read_rest(stream: &mut UnixStream) -> Vec<u8> {
+    let mut rest = Vec::new();
+    if let Err(error) = stream.read_to_end(&mut rest) {
+        let is_open = error.kind() == ErrorKind::WouldBlock;
+        assert!(!is_open, "the broker does not close the connection");
+    }
+    rest
+}
+
 /// Reads one answer; `None` if the connection ended before it was whole.
 pub fn read_answer(stream: &mut impl Read) -> Option<Answer> {
     let mut bytes = Vec::new();

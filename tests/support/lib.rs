@@ -31,6 +31,7 @@ pub mod home;
 pub mod http;
 pub mod keyring;
 pub mod kills;
+mod loopback;
 pub mod namespace;
 pub mod needs;
 pub mod one_password;

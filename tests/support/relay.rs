@@ -2,7 +2,6 @@
 //!
 //! Each request goes on as it came but for its `Host`, over a connection of its own.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,46 +12,30 @@ use hyper::server::conn::http1 as server;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, UnixStream};
-use tokio::runtime::Runtime;
+use tokio::net::UnixStream;
+
+use crate::loopback::Loopback;
 
 /// The port, and what listens there until it is dropped.
-pub struct Relay {
-    address: SocketAddr,
-    _runtime: Runtime,
-}
+pub struct Relay(Loopback);
 
 impl Relay {
     /// To this socket, as `host`.
     pub fn start(socket: &Path, host: &str) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-        let address = listener.local_addr().unwrap();
         let to = Arc::new((socket.to_owned(), HeaderValue::from_str(host).unwrap()));
-        runtime.spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                let to = Arc::clone(&to);
-                let relayed = service_fn(move |request| pass_on(Arc::clone(&to), request));
-                let served = server::Builder::new().serve_connection(TokioIo::new(stream), relayed);
-                // A client that hangs up is its own business.
-                tokio::spawn(async move { served.await.ok() });
-            }
-        });
-        Self {
-            address,
-            _runtime: runtime,
-        }
+        Self(Loopback::serve(move |stream| {
+            let to = Arc::clone(&to);
+            let relayed = service_fn(move |request| pass_on(Arc::clone(&to), request));
+            let served = server::Builder::new().serve_connection(TokioIo::new(stream), relayed);
+            // A client that hangs up is its own business.
+            async move { served.await.ok() }
+        }))
     }
 
     /// Where it listens, as a base URL without a slash at its end.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.0.address)
     }
 }
 

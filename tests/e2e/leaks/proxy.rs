@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use support::curl::Curl;
-use support::wait;
+use support::{github, wait};
 
 use super::*;
 use crate::proxy::{LABELS, OTHER_LABELS, Scene};
@@ -121,8 +120,8 @@ fn a_proxy_lease_leaves_no_token_behind(format: &str) {
         caller.printed
     );
     // Whoever sends it to GitHub is told that it is none; it is in no answer.
-    let curl = Curl::to(&scene.github.api(), Some(scene.github.ca().to_owned()));
-    assert_eq!(curl.ask("GET /user", &token).status, 401);
+    let asked = github::ask::ask(&scene.github, "GET /user", &token);
+    assert_eq!(asked.status, 401);
     // GitHub refuses the stored token, which is told to the caller and to operators.
     scene.github.change(|state| state.revoke(canary::CLASSIC));
     let refused = scene.ask(&format!("GET {LABELS}"), &token, "");

@@ -45,7 +45,7 @@ fn p1_no_byte_of_a_write_goes_to_github_before_its_record_is_on_disk() {
     let home = Home::ready();
     home.policy("label-sync.toml", &own(PURPOSE));
     // Without TLS, so that what goes out can be read.
-    home.config(&config(&github.plain(), &github));
+    home.github_at(&github.plain(), github.ca(), QUIET);
     let broker = home.start();
     let set = ["secret", "set", "org-label-sync-token"];
     broker.home.ctl_with(&set, canary::CLASSIC).success();

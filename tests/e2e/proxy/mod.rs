@@ -69,10 +69,7 @@ impl Scene {
 
     /// One as on Enterprise Server, whose clients put `/api/v3` before each path.
     pub(crate) fn of_a_server() -> Self {
-        Self {
-            prefix: "/api/v3",
-            ..Self::with("/api/v3", |policy| policy, Home::start)
-        }
+        Self::with("/api/v3", |policy| policy, Home::start)
     }
 
     /// One whose API begins at this path, with another policy, and a broker that is started so.
@@ -84,7 +81,8 @@ impl Scene {
         let github = StandIn::start(world());
         let home = Home::ready();
         home.policy("label-sync.toml", &policy(own(PURPOSE)));
-        home.config(&config(&format!("{}{prefix}", github.api()), &github));
+        let api = format!("{}{prefix}", github.api());
+        home.github_at(&api, github.ca(), QUIET);
         let broker = start(home);
         let set = ["secret", "set", "org-label-sync-token"];
         broker.home.ctl_with(&set, canary::CLASSIC).success();
@@ -204,14 +202,9 @@ impl Scene {
     }
 }
 
-/// Configuration for this API of the stand-in, and no calls of the broker's own.
-pub(crate) fn config(api: &str, github: &StandIn) -> String {
-    format!(
-        "[github]\napi = \"{api}\"\nca = \"{}\"\ncheck_every = \"off\"\npoll_every = \"off\"\n\
-         [limits]\ndenials_per_minute = 100000\n",
-        github.ca().display()
-    )
-}
+/// No calls of the broker's own, and as many refusals as a test takes.
+const QUIET: &str =
+    "check_every = \"off\"\npoll_every = \"off\"\n[limits]\ndenials_per_minute = 100000";
 
 /// The segments of a path as servers may read them: decoded as often as one likes, backslashes taken for slashes,
 /// empty segments left out, dots resolved, in small letters. Written by itself: what is tested has its own.

@@ -1,7 +1,6 @@
 //! Requests whose end one server sees where another one does not, requests that are none, and requests that never
 //! end.
 
-use std::io::Read as _;
 use std::net::Shutdown;
 
 use super::*;
@@ -64,11 +63,8 @@ const CASES: &[(&str, &[u16])] = &[
 impl Scene {
     /// The statuses of all answers on this connection, until the broker closes it.
     fn statuses(&self, bytes: &str) -> Vec<u16> {
-        let mut text = Vec::new();
-        let mut stream = self.send(bytes.as_bytes());
-        // It may be reset: not all that was sent was read.
-        stream.read_to_end(&mut text).ok();
-        let text = String::from_utf8(text).unwrap();
+        let rest = http::read_rest(&mut self.send(bytes.as_bytes()));
+        let text = String::from_utf8(rest).unwrap();
         let answers = text.split("HTTP/1.1 ").skip(1);
         answers
             .map(|answer| answer.split(' ').next().unwrap().parse().unwrap())
@@ -146,8 +142,7 @@ fn what_is_not_http_is_not_answered_as_if_it_were() {
     ] {
         let mut stream = scene.send(bytes.as_bytes());
         stream.shutdown(Shutdown::Write).ok();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).ok();
+        let answer = http::read_rest(&mut stream);
         assert!(
             answer.is_empty() || answer.starts_with(b"HTTP/1.1 400"),
             "{bytes:?}: {answer:?}"

@@ -2,7 +2,6 @@
 //! alone is tested with more cases in `crates/policy/src/reach/tests/spellings.rs`.
 
 use std::cell::Cell;
-use std::io::Read as _;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -86,9 +85,7 @@ fn p8_however_a_path_is_spelled_nothing_outside_the_lease_reaches_github_with_th
             scene.github.forget_calls();
             let close = "connection: close\r\n";
             let request = scene.request(&format!("{method} {target}"), &lease.token, close, "");
-            let mut answer = Vec::new();
-            let mut stream = scene.send(request.as_bytes());
-            stream.read_to_end(&mut answer).ok();
+            let answer = http::read_rest(&mut scene.send(request.as_bytes()));
             prop_assert!(answer.starts_with(b"HTTP/1.1 "), "{target}: no answer");
             scene.assert_all_within();
             reached.set(reached.get() + scene.reached().len());

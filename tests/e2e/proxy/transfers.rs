@@ -44,9 +44,7 @@ impl Scene {
 impl Transfer {
     /// How much has come by its end.
     fn end(mut self) -> usize {
-        let mut rest = Vec::new();
-        self.0.read_to_end(&mut rest).ok();
-        self.1 + rest.len()
+        self.1 + http::read_rest(&mut self.0).len()
     }
 }
 

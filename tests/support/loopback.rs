@@ -1,0 +1,38 @@
+//! A loopback port that is served until it is dropped.
+
+use std::net::SocketAddr;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+
+/// The port, and the thread that serves it.
+pub(crate) struct Loopback {
+    pub(crate) address: SocketAddr,
+    _runtime: Runtime,
+}
+
+impl Loopback {
+    /// Every connection is served by a task of its own.
+    pub(crate) fn serve<F>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        runtime.spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(serve(stream));
+            }
+        });
+        Self {
+            address,
+            _runtime: runtime,
+        }
+    }
+}
