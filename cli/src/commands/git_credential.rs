@@ -65,7 +65,7 @@ pub(crate) fn run(
         Ok(Answer::Login(text)) => ui::bytes(text.as_bytes()),
         Ok(Answer::NotForGit(purpose)) => {
             ui::note(format_args!(
-                "`{purpose}` delivers a proxy token, which git cannot use yet; git asks its next helper"
+                "`{purpose}` delivers a proxy token, which GitHub does not know; git asks its next helper"
             ));
             Ok(())
         }

@@ -143,8 +143,8 @@ fn git_credential_leaves_a_proxy_purpose_to_the_next_helper_and_takes_no_lease()
         assert_eq!((out(&got), got.status.code()), ("", Some(0)), "{got:?}");
         assert_eq!(
             err(&got),
-            "tokenctl: note: `labels` delivers a proxy token, which git cannot use yet; git asks its \
-             next helper\n"
+            "tokenctl: note: `labels` delivers a proxy token, which GitHub does not know; git asks \
+             its next helper\n"
         );
     }
     assert_eq!(lines(&broker), ["GET /v1/purposes"; 2]);
@@ -167,7 +167,7 @@ fn git_credential_revokes_a_lease_that_became_a_proxy_lease_meanwhile() {
     let broker = broker(&[("labels", "raw")]);
     let got = broker.run_with(&["git-credential", "get"], ASKED);
     assert_eq!((out(&got), got.status.code()), ("", Some(0)), "{got:?}");
-    assert!(err(&got).contains("cannot use yet"), "{got:?}");
+    assert!(err(&got).contains("which GitHub does not know"), "{got:?}");
     let revoke = format!("DELETE /v1/leases/{LEASE}");
     assert_eq!(lines(&broker)[1..], ["POST /v1/leases".to_owned(), revoke]);
 }
