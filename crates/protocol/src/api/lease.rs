@@ -140,6 +140,21 @@ pub struct ProxyView {
     pub last_refusal: Option<String>,
 }
 
+/// What a command needs to reach GitHub through the broker by HTTPS, under a `proxy` lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TunnelView {
+    /// The lease it is for.
+    pub lease: LeaseId,
+    /// The hosts of GitHub for which TLS ends in the broker, as `HOST:PORT`.
+    pub hosts: Vec<String>,
+    /// The certificate, in PEM, of the authority that certifies those hosts and can certify no more: its
+    /// key is gone.
+    pub authority: String,
+}
+
+/// The header of a `CONNECT` over the proxy's socket that names the lease.
+pub const LEASE_HEADER: &str = "tokend-lease";
+
 /// What is left at GitHub to the account behind the token, of the requests that most endpoints draw on
 /// (`core`). Absent where it is not known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
