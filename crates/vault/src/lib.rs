@@ -56,6 +56,7 @@ mod row_mac;
 mod sources;
 mod state;
 mod store;
+mod tunnels;
 mod unlock;
 mod values;
 mod warnings;

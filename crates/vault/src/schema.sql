@@ -1,4 +1,4 @@
--- The vault, format 4 (PRAGMA user_version); schema-5.sql has what came after it. Times are microseconds since 1970, UTC.
+-- The vault, format 4 (PRAGMA user_version); schema-5.sql and schema-6.sql have what came after it. Times are microseconds since 1970, UTC.
 -- No value and no key is ever here in the clear.
 
 CREATE TABLE vault (

@@ -12,7 +12,8 @@ const SECRET: &str = "org-label-sync-token";
 const NOTED: &str = "UPDATE vault SET noted_records = RECORDS, noted_hash = HASH;";
 const VOUCHED: &str = "UPDATE witness SET records = RECORDS, hash = HASH;";
 const TOMBSTONES: &str = "DELETE FROM tombstone; DELETE FROM late_tombstone;";
-const FORMAT: &str = "DROP TABLE witness; DROP TABLE late_tombstone; DROP TABLE first_seen;
+const FORMAT: &str =
+    "DROP TABLE tunnel; DROP TABLE witness; DROP TABLE late_tombstone; DROP TABLE first_seen;
     DROP TABLE exposure_before;
     ALTER TABLE secret_check DROP COLUMN boot_id;
     ALTER TABLE secret_check DROP COLUMN checked_boot;

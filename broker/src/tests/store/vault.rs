@@ -34,7 +34,7 @@ fn a_vault_of_a_newer_version_is_refused_and_not_changed() {
     let before = fs::read(&home.places.vault).unwrap();
     let home = refused(home, &["format 99", "newer tokend"]);
     assert_eq!(fs::read(&home.places.vault).unwrap(), before);
-    set_user_version(&home.places.vault, 5);
+    set_user_version(&home.places.vault, 6);
     lease(&InProcess::start(home));
 }
 

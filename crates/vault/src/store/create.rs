@@ -8,7 +8,9 @@ use broker_protocol::whole_file;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{APPLICATION_ID, FLAGS, FORMAT, FORMAT_4, FORMAT_5, Store, beside, integer, storage};
+use super::{
+    APPLICATION_ID, FLAGS, FORMAT, FORMAT_4, FORMAT_5, FORMAT_6, Store, beside, integer, storage,
+};
 use crate::error::VaultError;
 use crate::key_record::KeyRecord;
 use crate::keys::SEALED_AT_FIRST;
@@ -51,6 +53,7 @@ impl Store {
         let tx = db.transaction()?;
         tx.execute_batch(FORMAT_4)?;
         tx.execute_batch(FORMAT_5)?;
+        tx.execute_batch(FORMAT_6)?;
         tx.pragma_update(None, "application_id", APPLICATION_ID)?;
         tx.pragma_update(None, "user_version", FORMAT)?;
         tx.execute(

@@ -56,7 +56,9 @@ impl Store {
                 params![log_id, integer(noted.records), noted.hash.as_bytes()],
             )?;
             // Of leases that are in no log of this vault any more.
-            tx.execute_batch("DELETE FROM tombstone; DELETE FROM late_tombstone")
+            tx.execute_batch(
+                "DELETE FROM tombstone; DELETE FROM late_tombstone; DELETE FROM tunnel",
+            )
         })
     }
 }

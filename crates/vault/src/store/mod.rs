@@ -34,6 +34,7 @@ mod load;
 pub(crate) mod minted;
 mod sources;
 pub(crate) mod states;
+mod tunnels;
 mod warnings;
 mod witness;
 
@@ -42,13 +43,15 @@ pub(crate) use rusqlite::Transaction as Tx;
 /// `tokd`, in the header of the database file.
 const APPLICATION_ID: i64 = 0x746f_6b64;
 /// The format that this code reads and writes.
-const FORMAT: i64 = 5;
+const FORMAT: i64 = 6;
 /// The oldest format that becomes this one when it is opened.
 const OLDEST: i64 = 4;
 const FORMAT_4: &str = include_str!("../schema.sql");
 /// What format 5 has beside format 4; its MACs the first unlock makes.
 const FORMAT_5: &str = include_str!("../schema-5.sql");
-/// Whether a vault that says it has format 4 or 5 holds what only formats 1 and 2 made, and what only an
+/// What format 6 has beside format 5.
+const FORMAT_6: &str = include_str!("../schema-6.sql");
+/// Whether a vault that says it has format 4 or later holds what only formats 1 and 2 made, and what only an
 /// earlier tokend can renew.
 const HAS_OLD_ROWS: &str = "SELECT EXISTS (SELECT 1 FROM root_key_wrap WHERE public_key IS NULL)
    OR ?1 < 5 AND EXISTS (SELECT 1 FROM root_key WHERE mac IS NULL)";
@@ -114,7 +117,10 @@ impl Store {
         }
         if found < FORMAT {
             store.durably(|tx| {
-                tx.execute_batch(FORMAT_5)?;
+                if found < 5 {
+                    tx.execute_batch(FORMAT_5)?;
+                }
+                tx.execute_batch(FORMAT_6)?;
                 tx.pragma_update(None, "user_version", FORMAT)
             })?;
         }

@@ -5,14 +5,14 @@ use super::*;
 #[test]
 fn a_vault_from_a_newer_version_is_refused_and_left_as_it_is() {
     let scratch = Scratch::new();
-    scratch.edit("PRAGMA user_version = 6");
+    scratch.edit("PRAGMA user_version = 7");
     let before = fs::read(scratch.path()).unwrap();
     let error = scratch.refusal();
     assert!(matches!(
         error,
         VaultError::Newer {
-            found: 6,
-            known: 5,
+            found: 7,
+            known: 6,
             ..
         }
     ));

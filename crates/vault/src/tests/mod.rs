@@ -10,6 +10,7 @@ mod rotation;
 mod row_mac;
 mod rows;
 mod tampering;
+mod tunnels;
 mod values;
 mod warnings;
 mod witness;
@@ -35,7 +36,7 @@ assert_not_impl_any!(Keys: Clone, Debug);
 
 const CANARY: &str = "ghp_CANARYcanaryCANARYcanaryCANARYcanary1";
 
-const TO_FORMAT_4: &str = "DROP TABLE witness; DROP TABLE late_tombstone; DROP TABLE first_seen; DROP TABLE exposure_before;
+const TO_FORMAT_4: &str = "DROP TABLE tunnel; DROP TABLE witness; DROP TABLE late_tombstone; DROP TABLE first_seen; DROP TABLE exposure_before;
      ALTER TABLE secret_check DROP COLUMN boot_id;
      ALTER TABLE secret_check DROP COLUMN checked_boot;
      ALTER TABLE secret_check DROP COLUMN failed_boot;
