@@ -11,7 +11,8 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use broker_policy::{Caller, Request};
 use broker_protocol::api::{
-    LeaseAnswer, LeaseList, LeaseRequest, LeaseView, RenewRequest, RevokeOptions, Revoked, Until,
+    LeaseAnswer, LeaseList, LeaseRequest, LeaseView, RenewRequest, RevokeOptions, Revoked,
+    TunnelView, Until,
 };
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::LeaseId;
@@ -40,6 +41,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/v1/leases", get(list_leases).post(take_lease))
         .route("/v1/leases/{id}", get(show_lease).delete(revoke_lease))
         .route("/v1/leases/{id}/renew", post(renew_lease))
+        .route("/v1/leases/{id}/tunnel", post(make_tunnel))
 }
 
 /// Takes a lease.
@@ -219,6 +221,25 @@ async fn renew_lease(
         .await?
         .map(|lease| Json(forwarding.lease_view(&lease)))
         .ok_or_else(|| unknown(&id))
+}
+
+/// Makes ready for HTTPS through the broker.
+///
+/// For a `proxy` lease of the caller's own account. A `CONNECT` over the proxy's socket to one of the hosts, with the
+/// lease's id in the header `tokend-lease`, leads to TLS that ends in the broker, under a certificate of the authority
+/// in the answer. It is made when it is first asked for, and is the same as long as the lease lives.
+///
+/// # Answers
+///
+/// - 200: the hosts and the authority
+/// - 404 `UnknownLease`, 500 `Internal`, 503 `LockedOrNotRecorded`
+async fn make_tunnel(
+    State(forwarding): State<Arc<Forwarding>>,
+    Asking(caller): Asking,
+    Named(id): Named<LeaseId>,
+) -> Result<Json<TunnelView>, Refusal> {
+    let making = to_completion(async move { forwarding.make_tunnel(&id, &caller).await });
+    Ok(Json(making.await?))
 }
 
 fn parse_ttl(seconds: Option<u64>) -> Result<Option<Duration>, Refusal> {

@@ -22,6 +22,7 @@ mod outcome;
 mod record;
 mod refusal;
 mod refused_values;
+mod tunnel;
 mod web;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use broker_github::{BaseUrl, Forward, GitHub, GitHubError, Method};
 use broker_policy::reach::{self, GithubHost, Scope};
 use broker_policy::{Caller, PurposePolicy};
 use broker_protocol::api::LeaseView;
+use broker_protocol::names::LeaseId;
 use broker_protocol::paths::Paths;
 use broker_secret_memory::proxy_token;
 use broker_secret_memory::token::AccessToken;
@@ -42,6 +44,7 @@ use self::outcome::LEASE_OVER;
 pub(crate) use self::record::RefusedRequest;
 pub(crate) use self::refusal::Refusal;
 use self::refused_values::RefusedValues;
+pub(crate) use self::tunnel::Tunnel;
 use self::web::Passage;
 use crate::checks::Checks;
 use crate::config::Config;
@@ -70,8 +73,7 @@ pub(crate) struct Forwarding {
 /// A caller's request.
 pub(crate) struct ProxyRequest {
     pub(crate) caller: Arc<Caller>,
-    /// What it presents.
-    pub(crate) token: AccessToken,
+    pub(crate) presented: Presented,
     pub(crate) method: Method,
     /// Which of GitHub's hosts it is for.
     pub(crate) host: GithubHost,
@@ -80,6 +82,14 @@ pub(crate) struct ProxyRequest {
     pub(crate) query: Option<Box<str>>,
     /// As they came.
     pub(crate) headers: HeaderMap,
+}
+
+/// What a request presents.
+pub(crate) enum Presented {
+    /// A token.
+    Token(AccessToken),
+    /// None, in a tunnel of this lease.
+    NoToken(LeaseId),
 }
 
 /// The body of a caller's request, with its length, where that was said.
@@ -147,17 +157,24 @@ impl Forwarding {
         mut body: Option<RequestBody>,
     ) -> Result<UpstreamAnswer, Refusal> {
         let now = self.journal.now();
-        let found = self.leases.proxied(&request.token, now);
+        let found = match &request.presented {
+            Presented::Token(token) => self.leases.proxied(token, now),
+            Presented::NoToken(lease) => self.leases.proxied_by(lease),
+        };
         let own = |(lease, _): &(Arc<Lease>, _)| lease.caller.uid == request.caller.uid;
         let Some((lease, proxied)) = found.filter(own) else {
-            let refusal = match proxy_token::is_well_formed(request.token.expose()) {
-                true => Refusal::not_live(),
-                false => Refusal::foreign_token(),
+            let refusal = match &request.presented {
+                Presented::Token(token) if !proxy_token::is_well_formed(token.expose()) => {
+                    Refusal::foreign_token()
+                }
+                _ => Refusal::not_live(),
             };
             return Err(self.refuse(request.described(), None, refusal).await);
         };
         let passage = match self.decide(&lease, &request, &mut body).await {
             Ok(passage) => passage,
+            // It is asked for its token, and has done nothing yet.
+            Err(refusal) if refusal.status == 401 => return Err(refusal),
             Err(refusal) => {
                 proxied.uses.count_refusal(&refusal.why);
                 self.count(&lease, "refused");
@@ -207,13 +224,20 @@ impl Forwarding {
         };
         let passage = if request.host == GithubHost::Web {
             let public = policy.is_some_and(|policy| policy.public);
-            web::decide(&scope, public, request, body).await?
+            web::decide(&scope, public, request, body).await
         } else {
             let method = request.method.as_str();
-            let allowed = reach::allow(&scope, request.host, method, &request.path)?;
-            Passage::Lease {
-                clone_token: allowed.clone_token,
-            }
+            let allowed = reach::allow(&scope, request.host, method, &request.path);
+            allowed
+                .map(|allowed| Passage::Lease {
+                    clone_token: allowed.clone_token,
+                })
+                .map_err(Refusal::from)
+        };
+        let passage = match (&request.presented, passage) {
+            (Presented::Token(_), passage) => passage?,
+            (Presented::NoToken(_), Ok(passage @ Passage::Public { .. })) => passage,
+            (Presented::NoToken(_), _) => return Err(Refusal::foreign_token()),
         };
         if let Some(budget) = policy.and_then(|policy| policy.budget) {
             let account = lease.caller.account();

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use crate::api_error::ApiError as _;
 use crate::leases::issue::IssueError;
+use crate::leases::proxied::TunnelError;
 use crate::limits::{self, UpstreamLimit};
 
 /// What the caller is told. Clients act on the status and on how long to wait, so both are what GitHub's own
@@ -125,6 +126,18 @@ impl Refusal {
         )
     }
 
+    pub(super) fn no_tunnel_there(hosts: &[String]) -> Self {
+        let hosts = hosts.join(", ");
+        let refused = Self::new(
+            ErrorCode::NotFound,
+            format!("no tunnel leads there; the hosts served are {hosts}"),
+        );
+        Self {
+            status: 403,
+            ..refused
+        }
+    }
+
     pub(super) fn not_recorded(fault: &str) -> Self {
         tracing::error!(
             cause = fault,
@@ -145,6 +158,16 @@ impl From<Refused> for Refusal {
             _ => ErrorCode::TooWide,
         };
         Self::new(code, format!("refused: {refused}"))
+    }
+}
+
+impl From<TunnelError> for Refusal {
+    fn from(error: TunnelError) -> Self {
+        let code = error.answer().code;
+        if code == ErrorCode::Internal {
+            tracing::error!(code = code.as_str(), "{}", causes::describe(&error));
+        }
+        Self::new(code, error.to_string())
     }
 }
 

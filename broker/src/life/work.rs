@@ -18,6 +18,7 @@ pub(super) fn start_tasks(app: &App, tasks: &mut Tasks) {
         app.leases.note_head();
         app.limits.record_limits();
         app.limits.warn_of_floors();
+        app.leases.forget_tunnels().await;
     });
 
     // What is on its way to operators when the broker stops is sent again after the next start.

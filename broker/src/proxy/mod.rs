@@ -4,20 +4,22 @@
 //! would, so that clients need not know who spoke. `forwarding` decides.
 
 mod answer;
+mod connect;
 mod request;
 
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::Request;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::http::{Method, Request};
 use axum::response::Response;
 use broker_secret_memory::redact;
 
 pub(crate) use self::answer::refusal;
 use self::request::Upstream;
 use crate::app::App;
+pub(crate) use crate::forwarding::Tunnel;
 use crate::forwarding::{Forwarding, Refusal, RefusedRequest, UpstreamAnswer};
 
 /// The proxy, ready to answer.
@@ -34,6 +36,9 @@ impl Proxy {
     /// bytes flow.
     pub(crate) async fn answer(&self, request: Request<Body>) -> Response {
         let (parts, body) = request.into_parts();
+        if parts.method == Method::CONNECT {
+            return self.connect(&parts).await;
+        }
         let upstream = request::upstream(self.0.base(), &parts);
         let form = request::form(&upstream);
         match self.forwarded(upstream, parts, body).await {

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use super::answer::Form;
 use crate::caller::Peer;
-use crate::forwarding::{ProxyRequest, Refusal, RequestBody};
+use crate::forwarding::{Presented, ProxyRequest, Refusal, RequestBody, Tunnel};
 
 /// What GitHub's API is asked with.
 const METHODS: [Method; 6] = [
@@ -39,6 +39,11 @@ pub(super) type Upstream = (GithubHost, Box<str>);
 pub(super) fn upstream(base: &BaseUrl, parts: &Parts) -> Result<Upstream, Refusal> {
     let host = only(&parts.headers, &HOST)?.ok_or_else(|| bad("there is no `Host`"))?;
     let host = text(host, "Host")?;
+    if let Some(tunnel) = parts.extensions.get::<Arc<Tunnel>>()
+        && !tunnel.leads_to(host)
+    {
+        return Err(bad("`Host` is another one than this tunnel leads to"));
+    }
     let (host, path) = base.upstream(host, parts.uri.path()).map_err(|error| {
         let unserved = Refusal::new(ErrorCode::NotFound, error.to_string());
         Refusal {
@@ -97,7 +102,7 @@ pub(super) fn parse(
     }
     let request = ProxyRequest {
         caller: Arc::clone(caller),
-        token: token(headers)?,
+        presented: presented(parts)?,
         method: method.clone(),
         host,
         path,
@@ -126,7 +131,7 @@ pub(super) fn shown(method: &Method) -> String {
 /// Longer than any that exists.
 const LONGEST_METHOD: usize = 20;
 
-fn bad(why: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+pub(super) fn bad(why: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
     Refusal::new(ErrorCode::BadRequest, why)
 }
 
@@ -161,7 +166,10 @@ pub(super) fn caller(parts: &Parts) -> Result<Arc<Caller>, Refusal> {
 }
 
 /// A header that may stand once.
-fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, Refusal> {
+pub(super) fn only<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'h HeaderValue>, Refusal> {
     let mut values = headers.get_all(name).iter();
     let first = values.next();
     match values.next() {
@@ -170,7 +178,7 @@ fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h Head
     }
 }
 
-fn text<'h>(value: &'h HeaderValue, name: &str) -> Result<&'h str, Refusal> {
+pub(super) fn text<'h>(value: &'h HeaderValue, name: &str) -> Result<&'h str, Refusal> {
     value
         .to_str()
         .map_err(|_not_ascii| bad(format!("`{name}` holds what is no text")))
@@ -203,6 +211,16 @@ fn body_of(
         return Err(bad(format!("a {method} has no body")));
     }
     Ok(Some((body, length)))
+}
+
+/// What it presents. Outside a tunnel that is a token.
+fn presented(parts: &Parts) -> Result<Presented, Refusal> {
+    match parts.extensions.get::<Arc<Tunnel>>() {
+        Some(tunnel) if !parts.headers.contains_key(AUTHORIZATION) => {
+            Ok(Presented::NoToken(tunnel.lease.clone()))
+        }
+        _ => token(&parts.headers).map(Presented::Token),
+    }
 }
 
 /// The token of `Authorization`: behind `Bearer` or `token`, or as the password of `Basic`.

@@ -1,17 +1,23 @@
 //! One connection that has its slot: its requests, one after another.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Method, Request};
 use axum::response::Response;
 use hyper::body::{Body as _, Incoming};
+use hyper::rt::{Read, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::exchange::{Exchange, UntilSent};
 use super::half_sent::HalfSent;
@@ -22,6 +28,7 @@ use super::upload::Upload;
 use super::{Waits, no_slot, until_stopped};
 use crate::caller::Peer;
 use crate::connection::{Connection, READ_OF_STREAMS};
+use crate::proxy::Tunnel;
 
 /// The largest head, in bytes.
 const HEAD_SIZE: usize = 16 * 1024;
@@ -36,12 +43,13 @@ pub(super) struct Admitted {
 }
 
 impl Admitted {
-    /// Answers its requests until it ends, loses its slot, or `stop` says so.
+    /// Answers its requests until it ends, loses its slot, or `stop` says so. A `CONNECT` makes the rest of it a
+    /// tunnel, in which TLS ends here and requests go on.
     pub(super) async fn serve<S: Service>(
         self,
         service: S,
         waits: Waits,
-        mut stop: watch::Receiver<bool>,
+        stop: watch::Receiver<bool>,
     ) {
         let Self { stream, peer, slot } = self;
         let slot = Arc::new(slot);
@@ -50,36 +58,122 @@ impl Admitted {
             Bodies::Short => Outgoing::short(stream),
             Bodies::Streamed => Outgoing::streamed(stream, Arc::clone(&exchange), waits.idle),
         };
-        let of_requests = Arc::clone(&slot);
-        let answers = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(Arc::clone(&peer));
-            let (service, slot) = (service.clone(), Arc::clone(&of_requests));
-            let exchange = Arc::clone(&exchange);
+        let mut requests = Requests {
+            service,
+            peer,
+            slot,
+            exchange,
+            waits,
+            stop,
+        };
+        let Some((tunnel, upgrade)) = requests.serve(TokioIo::new(stream), None).await else {
+            return;
+        };
+        match requests.end_tls(&tunnel, upgrade).await {
+            Ok(stream) => {
+                requests.serve(TokioIo::new(stream), Some(tunnel)).await;
+            }
+            Err(error) => tracing::debug!(cause = %error, "a tunnel ended before a request"),
+        }
+    }
+}
+
+/// All that the requests on one connection have in common.
+struct Requests<S> {
+    service: S,
+    peer: Arc<Peer>,
+    slot: Arc<Slot>,
+    exchange: Arc<Exchange>,
+    waits: Waits,
+    stop: watch::Receiver<bool>,
+}
+
+/// A tunnel that was granted, and the connection that is to become it.
+type Opening = (Arc<Tunnel>, OnUpgrade);
+
+impl<S: Service> Requests<S> {
+    /// Answers those on a stream, which is in a tunnel or not. Returns the tunnel that one of them opened.
+    async fn serve<I>(&mut self, stream: I, within: Option<Arc<Tunnel>>) -> Option<Opening>
+    where
+        I: Read + Write + Unpin + Send + 'static,
+    {
+        let opened = Arc::new(Mutex::new(None));
+        let answers = service_fn(|mut request: Request<Incoming>| {
+            let extensions = request.extensions_mut();
+            extensions.insert(Arc::clone(&self.peer));
+            if let Some(tunnel) = &within {
+                extensions.insert(Arc::clone(tunnel));
+            }
+            let (service, slot) = (self.service.clone(), Arc::clone(&self.slot));
+            let (exchange, idle) = (Arc::clone(&self.exchange), self.waits.idle);
+            let opened = Arc::clone(&opened);
             async move {
                 if slot.kept && !S::is_for_kept_slots(&request) {
                     return Ok::<_, Infallible>(no_slot::<S>());
                 }
-                Ok(match S::BODIES {
+                let connect = request.method() == Method::CONNECT;
+                let upgrade = connect.then(|| hyper::upgrade::on(&mut request));
+                let mut answer = match S::BODIES {
                     Bodies::Short => whole(&service, request, slot).await,
-                    Bodies::Streamed => streamed(&service, request, exchange, waits.idle).await,
-                })
+                    Bodies::Streamed => streamed(&service, request, exchange, idle).await,
+                };
+                let tunnel = answer.extensions_mut().remove::<Arc<Tunnel>>();
+                if let (Some(tunnel), Some(upgrade)) = (tunnel, upgrade) {
+                    let mut opened = opened.lock().unwrap_or_else(PoisonError::into_inner);
+                    *opened = Some((tunnel, upgrade));
+                }
+                Ok(answer)
             }
         });
-        let serving = http(S::BODIES, waits.head).serve_connection(TokioIo::new(stream), answers);
+        let serving = http(S::BODIES, self.waits.head)
+            .serve_connection(stream, answers)
+            .with_upgrades();
         let mut serving = std::pin::pin!(serving);
         let result = tokio::select! {
             result = serving.as_mut() => result,
-            () = slot.lost() => {
+            () = self.slot.lost() => {
                 tracing::debug!("a connection without a request made room for another");
-                return;
+                return None;
             }
-            () = until_stopped(&mut stop) => {
+            () = until_stopped(&mut self.stop) => {
                 serving.as_mut().graceful_shutdown();
                 serving.await
             }
         };
         if let Err(error) = result {
             tracing::debug!(cause = %error, "a connection ended early");
+            return None;
+        }
+        let mut opened = opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.take()
+    }
+
+    /// Ends TLS on a connection that became a tunnel, with a client that means the tunnel's host.
+    async fn end_tls(
+        &mut self,
+        tunnel: &Tunnel,
+        upgrade: OnUpgrade,
+    ) -> io::Result<TlsStream<Outgoing>> {
+        let upgraded = upgrade.await.map_err(io::Error::other)?;
+        let Ok(parts) = upgraded.downcast::<TokioIo<Outgoing>>() else {
+            return Err(io::Error::other("not a connection of this server's"));
+        };
+        if !parts.read_buf.is_empty() {
+            return Err(io::Error::other("the client did not wait for the answer"));
+        }
+        let acceptor = TlsAcceptor::from(Arc::clone(&tunnel.server));
+        let handshake = acceptor.accept(parts.io.into_inner());
+        let stream = tokio::select! {
+            done = timeout(self.waits.head, handshake) => done??,
+            () = self.slot.lost() => return Err(io::Error::other("it made room for another")),
+            () = until_stopped(&mut self.stop) => return Err(io::Error::other("the broker stops")),
+        };
+        let meant = stream.get_ref().1.server_name();
+        match meant {
+            Some(name) if !name.eq_ignore_ascii_case(tunnel.host()) => {
+                Err(io::Error::other("its TLS means another host"))
+            }
+            _ => Ok(stream),
         }
     }
 }

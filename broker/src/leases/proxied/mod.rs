@@ -8,6 +8,7 @@
 //! Not here: what a request may do (`broker_policy::reach`), and how it is passed on (`forwarding`).
 
 mod open;
+mod tunnel;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,10 +19,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use broker_audit_writer::{Recorded, Use};
 use broker_clock::Now;
 use broker_protocol::api::ProxyView;
+use broker_protocol::names::LeaseId;
 use broker_secret_memory::locked_memory::LockedBytes;
 use broker_secret_memory::token::{AccessToken, HashedToken};
 use tokio::sync::OwnedMutexGuard;
 
+pub(in crate::leases) use self::tunnel::KeptTunnels;
+pub(crate) use self::tunnel::{TunnelEnd, TunnelError};
 use super::Leases;
 use crate::lease::Lease;
 
@@ -32,6 +36,10 @@ pub(crate) struct Proxied {
     value: Mutex<Option<Arc<HeldValue>>>,
     /// Held while the lease is renewed because it is used.
     renewal: Arc<tokio::sync::Mutex<()>>,
+    /// Where TLS ends for commands of this lease.
+    tunnel: Mutex<Option<Arc<TunnelEnd>>>,
+    /// Held while the certificate for that is made.
+    certifying: tokio::sync::Mutex<()>,
     pub(crate) uses: Uses,
 }
 
@@ -63,6 +71,8 @@ impl Proxied {
             proof: tokio::sync::Mutex::new(proof),
             value: Mutex::default(),
             renewal: Arc::default(),
+            tunnel: Mutex::default(),
+            certifying: tokio::sync::Mutex::default(),
             uses: Uses::default(),
         }
     }
@@ -74,6 +84,10 @@ impl Proxied {
 
     fn value(&self) -> MutexGuard<'_, Option<Arc<HeldValue>>> {
         self.value.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tunnel(&self) -> MutexGuard<'_, Option<Arc<TunnelEnd>>> {
+        self.tunnel.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -151,10 +165,16 @@ impl Leases {
         self.table.proxied(&token.hashed(), now)
     }
 
-    /// Wipes the values of all leases; those that are used again are opened again.
+    /// The live lease of this id whose token only the broker honours, and what is kept of it.
+    pub(crate) fn proxied_by(&self, id: &LeaseId) -> Option<(Arc<Lease>, Arc<Proxied>)> {
+        Some((self.find(id)?, self.table.proxied_by(id)?))
+    }
+
+    /// Wipes the values and the keys of all leases; those that are used again are opened again.
     pub(crate) fn wipe_values(&self) {
         for proxied in self.table.all_proxied() {
             *proxied.value() = None;
+            *proxied.tunnel() = None;
         }
     }
 }

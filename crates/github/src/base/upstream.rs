@@ -62,6 +62,18 @@ impl BaseUrl {
         }
     }
 
+    /// The hosts that are served, as `CONNECT` names them: `HOST:PORT`.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<String> {
+        let api = self.url.host_str().unwrap_or_default();
+        let port = self.url.port_or_known_default().unwrap_or(443);
+        let at = |host: &str| format!("{host}:{port}");
+        match (self.kind, api.strip_prefix("api.")) {
+            (Kind::Cloud, Some(web)) => vec![at(api), at(&format!("uploads.{web}")), at(web)],
+            (Kind::Cloud | Kind::Server, _) => vec![at(api)],
+        }
+    }
+
     /// A `Host` without its port, if the port is right. Where the base names none, it may be left out or be that of
     /// either scheme: plain HTTP is spoken here, and HTTPS is meant.
     fn own_port<'h>(&self, host: &'h str) -> Option<&'h str> {
@@ -183,6 +195,26 @@ mod tests {
             "its `Host` is none of GitHub's; the hosts served are api.github.com, uploads.github.com and \
              github.com"
         );
+    }
+
+    #[test]
+    fn the_hosts_served_are_named_with_their_ports() {
+        for (base, hosts) in [
+            (
+                CLOUD,
+                "api.github.com:443 uploads.github.com:443 github.com:443",
+            ),
+            (
+                TENANT,
+                "api.acme.ghe.com:443 uploads.acme.ghe.com:443 acme.ghe.com:443",
+            ),
+            (SERVER, "git.acme.example:443"),
+            (SERVER_PORT, "git.acme.example:8443"),
+            (STAND_IN, "127.0.0.1:4010"),
+            (STAND_IN_SERVER, "[::1]:4010"),
+        ] {
+            assert_eq!(BaseUrl::parse(base).unwrap().hosts().join(" "), hosts);
+        }
     }
 
     #[test]
