@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::{InProcess, Running};
 use crate::api::Api;
 use crate::caller::Peer;
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, Tunnel};
 
 impl InProcess {
     /// One request by this process.
@@ -78,6 +78,22 @@ impl InProcess {
     pub(crate) fn proxied_as(&self, uid: u32, request: Request<Body>) -> Answer {
         let running = self.running();
         running.run(ask_proxy(running.proxy.clone(), pretended(uid), request))
+    }
+
+    /// For how many leases the vault keeps the certificate of a tunnel.
+    pub(crate) fn kept_tunnels(&self) -> usize {
+        let running = self.running();
+        let kept = running.run(running.app.vault.leases_with_tunnels());
+        kept.unwrap().len()
+    }
+
+    /// A tunnel that this process opens.
+    pub(crate) fn tunnel(&self, mut connect: Request<Body>) -> Arc<Tunnel> {
+        let running = self.running();
+        connect.extensions_mut().insert(Arc::clone(&running.peer));
+        let mut answer = running.run(running.proxy.answer(connect));
+        assert_eq!(answer.status(), 200);
+        answer.extensions_mut().remove().unwrap()
     }
 
     /// The same by this process, not waited for.

@@ -247,6 +247,7 @@ impl InProcess {
         let app = &running.app;
         app.leases.expire_leases();
         running.run(async {
+            app.leases.forget_tunnels().await;
             if let Some(every) = app.config.github.check_every {
                 app.checks.run_due_check(every).await;
             }

@@ -4,6 +4,7 @@ mod custody;
 mod faults;
 mod git;
 mod requests;
+mod tunnel;
 
 use axum::body::Body;
 use axum::http::Request;
