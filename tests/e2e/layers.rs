@@ -191,6 +191,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("broker-process-group", &[]),
     ("broker-protocol", &[]),
     ("broker-session-keyring", &[]),
+    ("broker-tunnel", &[]),
     ("broker-https", &["broker-protocol"]),
     ("broker-policy", &["broker-protocol"]),
     ("broker-private-files", &["broker-protocol"]),
