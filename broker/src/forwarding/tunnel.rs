@@ -107,6 +107,7 @@ mod tests {
                 target: target.into(),
                 lease: LeaseId::from_random(1),
                 server: broker_tunnel::Certificate::make(
+                    "1",
                     &["github.com".to_owned()],
                     jiff::Timestamp::UNIX_EPOCH,
                     jiff::Timestamp::UNIX_EPOCH,

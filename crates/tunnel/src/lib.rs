@@ -50,12 +50,14 @@ pub enum CertificateError {
 
 impl Certificate {
     /// Makes one for these host names or addresses, valid from a day before `now`, since a client's clock may be
-    /// another one, until `until`.
+    /// another one, until `until`. `lease` is in the authority's name, which must be its own: clients look for an
+    /// authority by its name.
     ///
     /// # Errors
     ///
     /// [`CertificateError`]
     pub fn make(
+        lease: &str,
         hosts: &[String],
         now: Timestamp,
         until: Timestamp,
@@ -75,7 +77,7 @@ impl Certificate {
             authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
             authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
             let name = &mut authority.distinguished_name;
-            name.push(DnType::CommonName, "tokend, for one lease");
+            name.push(DnType::CommonName, format!("tokend, lease {lease}"));
             let itself = authority.self_signed(&authority_key)?;
 
             let mut server = CertificateParams::new(hosts)?;

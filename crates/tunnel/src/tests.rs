@@ -13,7 +13,7 @@ assert_not_impl_any!(Certificate: Clone, Debug);
 fn made() -> Certificate {
     let now = Timestamp::from_second(i64::try_from(UnixTime::now().as_secs()).unwrap()).unwrap();
     let hosts = ["api.github.com", "github.com", "192.0.2.7"].map(str::to_owned);
-    Certificate::make(&hosts, now, now + jiff::Span::new().hours(1)).unwrap()
+    Certificate::make("1", &hosts, now, now + jiff::Span::new().hours(1)).unwrap()
 }
 
 /// What a client that trusts this authority says of the server as `name`.
@@ -90,7 +90,7 @@ fn what_is_damaged_is_told() {
         let error = kept.server().unwrap_err();
         assert!(matches!(error, CertificateError::Damaged), "{error}");
     }
-    let far = Certificate::make(&[], Timestamp::MIN, Timestamp::MAX);
+    let far = Certificate::make("1", &[], Timestamp::MIN, Timestamp::MAX);
     let error = far.err().unwrap();
     assert!(matches!(error, CertificateError::Moment(_)), "{error}");
 }

@@ -95,7 +95,7 @@ impl Leases {
         if let Some(end) = self.kept_tunnel(id, &proxied).await? {
             return Ok(end);
         }
-        let made = Certificate::make(hosts, self.journal.now().wall, until)?;
+        let made = Certificate::make(id.as_str(), hosts, self.journal.now().wall, until)?;
         self.vault.keep_tunnel(id, made.expose()).await?;
         if let Some(kept) = &mut *self.kept_tunnels.lock() {
             kept.insert(id.clone());
