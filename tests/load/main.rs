@@ -1,9 +1,10 @@
 //! Measures the broker beside the raw limits of the machine, and prints one table in Markdown.
 //!
-//! `cargo load` measures everything; `cargo load -- rounds=9 lease rate` some of it, more often. The
-//! parts: `lease` (one client), `minted` (a cached installation token), `onepassword` (a value kept of 1Password), `rate` (64 clients), `get` (the command line), `proxy` (requests to GitHub), `transfer` (2 GiB through the proxy), `rest` (memory with
-//! ten thousand secrets), `rekey` (a new root key for as many), `backup` (of ten thousand secrets), `start` (with a million records). `TMPDIR` chooses the disk; a tmpfs
-//! measures nothing.
+//! `cargo load` measures everything; `cargo load -- rounds=9 lease rate` some of it, more often. The parts: `lease` (one
+//! client), `minted` (a cached installation token), `onepassword` (a value kept of 1Password), `rate` (64 clients), `get`
+//! (the command line), `proxy` (requests to GitHub), `transfer` (2 GiB through the proxy), `exec` (handshakes and git
+//! under `tokenctl exec`), `rest` (memory with ten thousand secrets), `rekey` (a new root key for as many), `backup` (of ten
+//! thousand secrets), `start` (with a million records). `TMPDIR` chooses the disk; a tmpfs measures nothing.
 //!
 //! A goal that is a multiple of a raw figure is compared in each round with the raw figure of the
 //! same round, because a shared machine changes from one minute to the next. Where it helps, raw and
@@ -26,6 +27,7 @@
 
 mod backup;
 mod client;
+mod exec;
 mod get;
 mod lease;
 mod machine;
@@ -89,6 +91,9 @@ fn main() {
     }
     if wanted("transfer") {
         transfer::measure(rounds, &mut table);
+    }
+    if wanted("exec") {
+        exec::measure(rounds, &mut table);
     }
     if wanted("rest") {
         rest::measure(&mut table);

@@ -49,7 +49,8 @@ impl Proxied {
 const CONFIG: &str = "check_every = \"off\"\npoll_every = \"off\"\n\
     [limits]\nleases_per_account = 100\naudit_mib_per_account = 60000";
 
-const SECRET: &str = "[secret.load-proxied]\nkind = \"classic\"\nscopes = [\"repo\"]\n\
+/// What stands behind the purposes of the parts that go through the proxy.
+pub(crate) const SECRET: &str = "[secret.load-proxied]\nkind = \"classic\"\nscopes = [\"repo\"]\n\
                       owner = \"acme-bot\"\nsource = \"vault\"\n";
 const PURPOSE: &str = "purpose = \"load-proxy\"\nsecret = \"load-proxied\"\n\
     repositories = [\"acme/*\"]\ndeliver = \"proxy\"\n\

@@ -55,18 +55,11 @@ impl Upstream {
         let mut told = BufReader::new(child.stdout.take().unwrap());
         told.read_line(&mut port).unwrap();
         let ca = directory.join(AUTHORITY);
-        let mut roots = RootCertStore::empty();
-        roots
-            .add(CertificateDer::from_pem_file(&ca).unwrap())
-            .unwrap();
-        let trust = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into());
-        let trust = trust.with_safe_default_protocol_versions().unwrap();
-        let trust = trust.with_root_certificates(roots).with_no_client_auth();
         Self {
             child,
             port: port.trim().parse().unwrap(),
+            trust: trusting(&ca),
             ca,
-            trust: Arc::new(trust),
         }
     }
 
@@ -82,8 +75,8 @@ impl Upstream {
     pub(crate) fn connect(&self) -> Tls {
         let stream = TcpStream::connect(self.host()).unwrap();
         stream.set_nodelay(true).unwrap();
-        let name = ServerName::try_from("127.0.0.1").unwrap();
-        let connection = ClientConnection::new(Arc::clone(&self.trust), name).unwrap();
+        let connection =
+            ClientConnection::new(Arc::clone(&self.trust), name_of_loopback()).unwrap();
         let mut tls = StreamOwned::new(connection, stream);
         tls.conn.complete_io(&mut tls.sock).unwrap();
         Tls(tls)
@@ -95,6 +88,23 @@ impl Drop for Upstream {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
+}
+
+/// A client that trusts the certificates of this PEM file.
+pub(crate) fn trusting(authorities: &Path) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    for authority in CertificateDer::pem_file_iter(authorities).unwrap() {
+        // Of the system's some are too old for it.
+        roots.add_parsable_certificates([authority.unwrap()]);
+    }
+    let trust = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into());
+    let trust = trust.with_safe_default_protocol_versions().unwrap();
+    Arc::new(trust.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// What servers of the loopback interface are called in their certificates.
+pub(crate) fn name_of_loopback() -> ServerName<'static> {
+    ServerName::try_from("127.0.0.1").unwrap()
 }
 
 /// TLS over TCP.
