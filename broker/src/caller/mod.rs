@@ -197,6 +197,30 @@ impl Peer {
         }
     }
 
+    /// The account that opened the connection, if the opener is still there. It never changes, and costs one
+    /// system call.
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`] if the opener has ended since.
+    pub fn uid(&self) -> Result<u32, Gone> {
+        let caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.witness.alive() {
+            Ok(caller.uid)
+        } else {
+            Err(Gone)
+        }
+    }
+
+    /// Who opened the connection, as far as that still holds, for a record.
+    pub fn described(&self) -> Arc<Caller> {
+        let mut caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seen) = &self.seen {
+            seen.drop_what_changed(&mut caller);
+        }
+        Arc::clone(&caller)
+    }
+
     /// Something that can wait for the opener's end after the connection has closed. Needs a tokio
     /// runtime with I/O.
     ///

@@ -29,9 +29,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::body::Body;
-use broker_github::{BaseUrl, Forward, GitHub, GitHubError, Method};
+use broker_github::{BaseUrl, Forward, GitHub, GitHubError, Method, Principal};
 use broker_policy::reach::{self, GithubHost, Scope};
-use broker_policy::{Caller, PurposePolicy};
+use broker_policy::PurposePolicy;
 use broker_protocol::api::LeaseView;
 use broker_protocol::names::LeaseId;
 use broker_protocol::paths::Paths;
@@ -46,6 +46,7 @@ pub(crate) use self::refusal::Refusal;
 use self::refused_values::RefusedValues;
 pub(crate) use self::tunnel::Tunnel;
 use self::web::Passage;
+use crate::caller::Peer;
 use crate::checks::Checks;
 use crate::config::Config;
 use crate::journal::Journal;
@@ -72,7 +73,9 @@ pub(crate) struct Forwarding {
 
 /// A caller's request.
 pub(crate) struct ProxyRequest {
-    pub(crate) caller: Arc<Caller>,
+    pub(crate) peer: Arc<Peer>,
+    /// The account of the peer, which is still there.
+    pub(crate) uid: u32,
     pub(crate) presented: Presented,
     pub(crate) method: Method,
     /// Which of GitHub's hosts it is for.
@@ -161,7 +164,7 @@ impl Forwarding {
             Presented::Token(token) => self.leases.proxied(token, now),
             Presented::NoToken(lease) => self.leases.proxied_by(lease),
         };
-        let own = |(lease, _): &(Arc<Lease>, _)| lease.caller.uid == request.caller.uid;
+        let own = |(lease, _): &(Arc<Lease>, _)| lease.caller.uid == request.uid;
         let Some((lease, proxied)) = found.filter(own) else {
             let refusal = match &request.presented {
                 Presented::Token(token) if !proxy_token::is_well_formed(token.expose()) => {
@@ -171,8 +174,8 @@ impl Forwarding {
             };
             return Err(self.refuse(request.described(), None, refusal).await);
         };
-        let passage = match self.decide(&lease, &request, &mut body).await {
-            Ok(passage) => passage,
+        let (passage, principal) = match self.decide(&lease, &request, &mut body).await {
+            Ok(allowed) => allowed,
             // It is asked for its token, and has done nothing yet.
             Err(refusal) if refusal.status == 401 => return Err(refusal),
             Err(refusal) => {
@@ -188,7 +191,7 @@ impl Forwarding {
             lease: &lease,
             outcome: "failed",
         };
-        let answer = self.pass_on((&lease, &proxied), passage, request, body);
+        let answer = self.pass_on((&lease, &proxied), (passage, principal), request, body);
         let answer = answer.await;
         counted.outcome = match answer.as_ref().map(|answer| answer.status) {
             Ok(..400) => "ok",
@@ -206,13 +209,13 @@ impl Forwarding {
         self.leases.counters.proxied.get_or_create(&labels).inc();
     }
 
-    /// Whether the lease, the policy in force and the budgets allow the request.
+    /// Whether the lease, the policy in force and the budgets allow the request, and whom GitHub counts it against.
     async fn decide(
         self: &Arc<Self>,
         lease: &Lease,
         request: &ProxyRequest,
         body: &mut Option<RequestBody>,
-    ) -> Result<Passage, Refusal> {
+    ) -> Result<(Passage, Option<Principal>), Refusal> {
         self.leases.refuse_while_locked()?;
         let policies = self.policies.in_force();
         let policy = policies.set.purpose(&lease.purpose);
@@ -244,23 +247,22 @@ impl Forwarding {
             let whose = (lease.purpose.clone(), account);
             self.budgets.spend(whose, budget, self.journal.now())?;
         }
-        if let Passage::Lease { .. } = passage {
-            if request.host == GithubHost::Web {
-                self.limits.refuse_held_off(lease)?;
-            } else {
-                self.limits.refuse_limited(lease)?;
-            }
-            if let Some(value) = self.leases.hash_in_use(lease)? {
-                self.refuse_unaccepted(lease, &value)?;
-            }
+        let Passage::Lease { .. } = passage else {
+            return Ok((passage, None));
+        };
+        let principal = self.limits.principal_behind(lease);
+        let is_git = request.host == GithubHost::Web;
+        self.limits.refuse_request(principal.as_ref(), is_git)?;
+        if let Some(value) = self.leases.hash_in_use(lease)? {
+            self.refuse_unaccepted(lease, &value)?;
         }
-        Ok(passage)
+        Ok((passage, principal))
     }
 
     async fn pass_on(
         self: &Arc<Self>,
         (lease, proxied): (&Arc<Lease>, &Arc<Proxied>),
-        passage: Passage,
+        (passage, principal): (Passage, Option<Principal>),
         request: ProxyRequest,
         body: Option<RequestBody>,
     ) -> Result<UpstreamAnswer, Refusal> {
@@ -285,9 +287,6 @@ impl Forwarding {
             ..
         } = request;
         let body = body.map(|(body, length)| outcome.counting(body, length));
-        let principal = value
-            .as_ref()
-            .and_then(|_| self.limits.principal_behind(lease));
         let hashed = value.as_ref().map(|value| value.hashed().clone());
         let answer = self.github.forward(Forward {
             method,

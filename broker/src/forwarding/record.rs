@@ -5,11 +5,11 @@ use std::sync::Arc;
 use broker_audit::record::{Body, ProxyEvent};
 use broker_audit_writer::Effect;
 use broker_github::Method;
-use broker_policy::Caller;
 use broker_protocol::error::ErrorCode;
 
 use super::outcome::{ForwardedRequest, Outcome};
 use super::{Forwarding, ProxyRequest, Refusal};
+use crate::caller::Peer;
 use crate::lease::Lease;
 use crate::lease_record;
 use crate::leases::issue::IssueError;
@@ -17,7 +17,7 @@ use crate::leases::issue::IssueError;
 /// What the record of a refusal says of a request.
 #[derive(Clone, Copy)]
 pub(crate) struct RefusedRequest<'a> {
-    pub(crate) caller: &'a Caller,
+    pub(crate) peer: &'a Peer,
     pub(crate) method: &'a str,
     pub(crate) path: &'a str,
 }
@@ -25,7 +25,7 @@ pub(crate) struct RefusedRequest<'a> {
 impl ProxyRequest {
     pub(super) fn described(&self) -> RefusedRequest<'_> {
         RefusedRequest {
-            caller: &self.caller,
+            peer: &self.peer,
             method: self.method.as_str(),
             path: &self.path,
         }
@@ -71,15 +71,16 @@ impl Forwarding {
         lease: Option<&Lease>,
         refusal: Refusal,
     ) -> Refusal {
+        let caller = request.peer.described();
         let event = ProxyEvent::Refused {
-            caller: lease_record::caller(request.caller),
+            caller: lease_record::caller(&caller),
             lease: lease.map(|lease| lease.id.as_str()),
             method: request.method,
             path: request.path,
             code: refusal.code.as_str(),
             why: &refusal.why,
         };
-        let account = request.caller.account();
+        let account = caller.account();
         let recorded = self.leases.record_refusal(account, refusal.code, &event);
         match recorded.await {
             Ok(_) => refusal,

@@ -125,12 +125,18 @@ impl Limits {
         limited.map_or(Ok(()), |limited| Err(UpstreamLimit::Limited(limited)))
     }
 
-    /// Refuses a lease whose principal is in a limit that holds for whatever is asked. git draws on no window of
-    /// the API's.
-    pub(crate) fn refuse_held_off(&self, lease: &Lease) -> Result<(), UpstreamLimit> {
-        let now = self.journal.now();
-        let principal = self.principal_behind(lease);
-        let limited = principal.and_then(|of| self.github.limits.held_off(&of, now));
+    /// Refuses a request of this principal's that would run into a limit again. git draws on no window of the
+    /// API's: only a limit that holds for whatever is asked concerns it.
+    pub(crate) fn refuse_request(
+        &self,
+        principal: Option<&Principal>,
+        is_git: bool,
+    ) -> Result<(), UpstreamLimit> {
+        let (limits, now) = (&self.github.limits, self.journal.now());
+        let limited = principal.and_then(|of| match is_git {
+            true => limits.held_off(of, now),
+            false => limits.limited(of, CORE, now),
+        });
         limited.map_or(Ok(()), |limited| Err(UpstreamLimit::Limited(limited)))
     }
 

@@ -12,7 +12,7 @@ use broker_protocol::names::LeaseId;
 use broker_secret_memory::redact;
 
 use super::answer::{self, Form};
-use super::request::{bad, caller, only, text};
+use super::request::{bad, only, peer, text};
 use super::{Proxy, Tunnel};
 use crate::forwarding::{Refusal, RefusedRequest};
 
@@ -31,9 +31,9 @@ impl Proxy {
     }
 
     async fn tunnel(&self, parts: &Parts) -> Result<Tunnel, Refusal> {
-        let caller = caller(parts)?;
+        let (peer, uid) = peer(parts)?;
         let opened = match parse(parts) {
-            Ok((lease, target)) => self.0.open_tunnel(lease, &caller, target).await,
+            Ok((lease, target)) => self.0.open_tunnel(lease, uid, target).await,
             Err(refusal) => Err(refusal),
         };
         match opened {
@@ -41,7 +41,7 @@ impl Proxy {
             Err(refusal) => {
                 let target = parts.uri.authority().map_or("", |target| target.as_str());
                 let refused = RefusedRequest {
-                    caller: &caller,
+                    peer,
                     method: "CONNECT",
                     path: &redact::words(target, LONGEST_TARGET),
                 };

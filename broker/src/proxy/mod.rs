@@ -53,8 +53,9 @@ impl Proxy {
         mut parts: Parts,
         body: Body,
     ) -> Result<UpstreamAnswer, Refusal> {
-        let caller = request::caller(&parts)?;
-        match request::parse(upstream, &caller, &mut parts, body) {
+        let (peer, uid) = request::peer(&parts)?;
+        let peer = Arc::clone(peer);
+        match request::parse(upstream, (&peer, uid), &mut parts, body) {
             Ok((request, body)) => self.0.forward(request, body).await,
             // Whoever sends no token is asked for one, and has done nothing yet.
             Err(refusal) if !parts.headers.contains_key(AUTHORIZATION) => Err(refusal),
@@ -62,7 +63,7 @@ impl Proxy {
                 let path = redact::mask(parts.uri.path().as_bytes());
                 let method = request::shown(&parts.method);
                 let refused = RefusedRequest {
-                    caller: &caller,
+                    peer: &peer,
                     method: &method,
                     path: str::from_utf8(&path).unwrap_or_default(),
                 };

@@ -11,7 +11,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use broker_github::BaseUrl;
-use broker_policy::Caller;
 use broker_policy::reach::GithubHost;
 use broker_protocol::error::ErrorCode;
 use broker_secret_memory::redact;
@@ -62,7 +61,7 @@ pub(super) fn upstream(base: &BaseUrl, parts: &Parts) -> Result<Upstream, Refusa
 /// A [`Refusal`] that names what is wrong with it, and it is as it came.
 pub(super) fn parse(
     upstream: Result<Upstream, Refusal>,
-    caller: &Arc<Caller>,
+    (peer, uid): (&Arc<Peer>, u32),
     parts: &mut Parts,
     body: Body,
 ) -> Result<(ProxyRequest, Option<RequestBody>), Refusal> {
@@ -101,7 +100,8 @@ pub(super) fn parse(
         ));
     }
     let request = ProxyRequest {
-        caller: Arc::clone(caller),
+        peer: Arc::clone(peer),
+        uid,
         presented: presented(parts)?,
         method: method.clone(),
         host,
@@ -155,11 +155,11 @@ fn is_multipart(kind: &HeaderValue) -> bool {
     kind.is_some_and(|kind| kind.eq_ignore_ascii_case(b"multipart/"))
 }
 
-/// The caller, as the kernel describes it now; the request carries its peer as an extension.
-pub(super) fn caller(parts: &Parts) -> Result<Arc<Caller>, Refusal> {
+/// Who is on the other end, and the account; the request carries its peer as an extension.
+pub(super) fn peer(parts: &Parts) -> Result<(&Arc<Peer>, u32), Refusal> {
     let peer = parts.extensions.get::<Arc<Peer>>();
-    let caller = peer.and_then(|peer| peer.identify().ok());
-    caller.ok_or_else(|| {
+    let there = peer.and_then(|peer| Some((peer, peer.uid().ok()?)));
+    there.ok_or_else(|| {
         let why = "the process that opened this connection has ended; connect again";
         Refusal::new(ErrorCode::Denied, why)
     })
