@@ -62,7 +62,7 @@ about        = \"Proposed by tokenctl import: describe what it is for\"
 secret       = {}
 repositories = [{}]
 permissions  = {{ metadata = \"read\" }}
-deliver      = \"raw\"
+deliver      = \"proxy\"                                  # not \"raw\", the stored token itself
 ttl          = {{ default = \"15m\", max = \"1h\" }}
 
 # [[allow]]

@@ -31,17 +31,15 @@ pub(super) fn purpose_and_secret(
                  `deliver = \"installation\"`"
             ),
         ),
-        (SecretKind::Classic | SecretKind::FineGrained, Delivery::Installation) => {
-            let why = if policy.places.contains_key("deliver") {
-                format!(
-                    "`{name}` is a personal access token, and installation tokens are minted for an \
-                     App's secret (`kind = \"app\"`)"
-                )
-            } else {
-                format!("`{name}` is a personal access token, and its purpose names no `deliver`")
-            };
-            found.error(deliver, format!("{why}: {OF_A_PERSONAL_TOKEN}"));
-        }
+        (SecretKind::Classic | SecretKind::FineGrained, Delivery::Installation) => found.error(
+            deliver,
+            format!(
+                "`{name}` is a personal access token, and installation tokens are minted for an App's \
+                 secret (`kind = \"app\"`): write `deliver = \"proxy\"` (a token that only the broker \
+                 honours, for this purpose's repositories and permissions) or `deliver = \"raw\"` (the \
+                 stored token itself)"
+            ),
+        ),
         (SecretKind::Classic | SecretKind::FineGrained, Delivery::Raw) => {}
         (SecretKind::Classic | SecretKind::FineGrained, Delivery::Proxy) => {
             proxied(policy, secret, found);
@@ -52,17 +50,12 @@ pub(super) fn purpose_and_secret(
     }
 }
 
-/// So far a proxy token works over `proxy.sock` alone, so what that means for callers is said here.
-const OF_A_PERSONAL_TOKEN: &str = "write `deliver = \"proxy\"` (a token that only the broker honours, \
-    so far only over proxy.sock: curl, gh with `http_unix_socket`) or `deliver = \"raw\"` (the stored \
-    token itself)";
-
 /// What must hold besides where requests go through the broker.
 fn proxied(policy: &PurposePolicy, secret: &SecretDeclaration, found: &mut Findings) {
     if policy.whole.fallback.is_some() {
         found.error(
             policy.place_of("fallback"),
-            "a purpose with `deliver = \"proxy\"` has no `fallback` yet: remove it",
+            "a purpose that delivers `proxy` has no `fallback` yet: remove it",
         );
     }
     if let Some(unsaid) = unsaid_workflows(&policy.whole, secret) {

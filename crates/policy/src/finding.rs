@@ -58,6 +58,11 @@ impl Findings {
     pub(super) fn warn(&mut self, place: &Place, message: impl Into<String>) {
         self.warnings.push(place.finding(message));
     }
+
+    pub(super) fn add(&mut self, others: Self) {
+        self.errors.extend(others.errors);
+        self.warnings.extend(others.warnings);
+    }
 }
 
 /// Why a policy set is refused: all its errors, by file and line; never empty. Displays as one line each.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use broker_protocol::names::{Purpose, SecretName};
 use broker_protocol::source::SourceSpec;
+use toml::de::DeTable;
 
 use super::between;
 use super::document::{Document, Item, Table};
@@ -47,9 +48,16 @@ impl PolicySet {
         accounts: &dyn Accounts,
         host: &Host,
     ) -> Result<Self, PolicyErrors> {
+        let documents: Vec<Document<'_>> = files.iter().map(Document::new).collect();
         let mut reading = Reading::default();
-        for file in files {
-            reading.file(file, accounts, host);
+        // Secrets first: what an unsaid `deliver` means is a matter of the secret's kind.
+        let purposes = reading.secrets_of(&documents);
+        for (document, entries) in &purposes {
+            let root = Table::root(document, entries, "a purpose");
+            reading.purpose(root, accounts, host);
+        }
+        for document in documents {
+            reading.found.add(document.into_findings());
         }
         reading.finish()
     }
@@ -120,29 +128,35 @@ struct Reading {
 }
 
 impl Reading {
-    fn file(&mut self, file: &PolicyFile, accounts: &dyn Accounts, host: &Host) {
-        let document = Document::new(file);
-        match document.parse() {
-            None => self.unreadable = true,
-            Some(entries) => {
-                let root = Table::root(&document, &entries, "a purpose");
-                match root.item("purpose") {
-                    Some(item) => self.purpose(root.standing_at(item), item, accounts, host),
-                    None => self.secrets(Table::root(
-                        &document,
-                        &entries,
-                        "a file without a `purpose`",
-                    )),
-                }
+    /// Reads the files that declare secrets. The others are returned with their entries.
+    fn secrets_of<'d>(
+        &mut self,
+        documents: &'d [Document<'d>],
+    ) -> Vec<(&'d Document<'d>, DeTable<'d>)> {
+        let mut purposes = Vec::new();
+        for document in documents {
+            let Some(entries) = document.parse() else {
+                self.unreadable = true;
+                continue;
+            };
+            let root = Table::root(document, &entries, "a file without a `purpose`");
+            if root.item("purpose").is_none() {
+                self.secrets(root);
+            } else {
+                purposes.push((document, entries));
             }
         }
-        let found = document.into_findings();
-        self.found.errors.extend(found.errors);
-        self.found.warnings.extend(found.warnings);
+        self.set.secrets.sort_by(|a, b| a.name.cmp(&b.name));
+        self.set.secrets.shrink_to_fit();
+        purposes
     }
 
-    fn purpose(&mut self, root: Table<'_>, item: Item<'_>, accounts: &dyn Accounts, host: &Host) {
-        let policy = purpose::read(root, accounts, host);
+    fn purpose(&mut self, root: Table<'_>, accounts: &dyn Accounts, host: &Host) {
+        let Some(item) = root.item("purpose") else {
+            return;
+        };
+        let kind_of = |name: &SecretName| self.set.secret(name).map(|secret| secret.kind);
+        let policy = purpose::read(root.standing_at(item), &kind_of, accounts, host);
         let Some(name) = item.text().and_then(|text| text.parse::<Purpose>().ok()) else {
             return;
         };
@@ -171,8 +185,6 @@ impl Reading {
     }
 
     fn finish(mut self) -> Result<PolicySet, PolicyErrors> {
-        self.set.secrets.sort_by(|a, b| a.name.cmp(&b.name));
-        self.set.secrets.shrink_to_fit();
         let mut found = std::mem::take(&mut self.found);
         for policy in self.set.purposes.values() {
             let (whole, place) = (&policy.whole, policy.place_of("secret"));

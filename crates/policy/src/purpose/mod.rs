@@ -4,7 +4,8 @@
 //! purpose's. So a decision looks at one rule and nothing else.
 //!
 //! What a later version will understand (`approval`, a `fallback` of a proxy purpose) is an error and never
-//! half honoured. What depends on the kind of the secret is checked in `between`, where both are known.
+//! half honoured. What `deliver` means where it is not written, the kind of the secret says; what else depends on
+//! that is checked in `between`.
 
 mod budget;
 mod proxy;

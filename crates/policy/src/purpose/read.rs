@@ -11,6 +11,7 @@ use super::{PurposePolicy, Rule, proxy};
 use crate::document::{Item, Table};
 use crate::parts::{self, Ttl};
 use crate::request::{Fallback, Terms};
+use crate::secret::SecretKind;
 use crate::who::{Accounts, Host};
 
 /// How long a lease lasts, and how long it may live, where neither rule nor purpose says so.
@@ -33,12 +34,20 @@ const KEYS: &[&str] = &[
     "public",
 ];
 
+/// The kind of a secret, if it is declared without an error.
+type KindOf<'k> = dyn Fn(&SecretName) -> Option<SecretKind> + 'k;
+
 /// Reads a file that has a `purpose`. `None` only with an error in the document.
-pub(crate) fn read(root: Table<'_>, accounts: &dyn Accounts, host: &Host) -> Option<PurposePolicy> {
+pub(crate) fn read(
+    root: Table<'_>,
+    kind_of: &KindOf<'_>,
+    accounts: &dyn Accounts,
+    host: &Host,
+) -> Option<PurposePolicy> {
     let root = root.refuse_unknown(KEYS);
     let purpose = root.required("purpose");
     let secret = root.required("secret");
-    let whole = whole(root, purpose, secret);
+    let whole = whole(root, purpose, secret, kind_of);
     let about = root.item("about").and_then(|item| item.line(0));
     let tables = root.tables("allow", "a rule", "allow");
     let rules: Vec<Option<Rule>> = tables
@@ -71,7 +80,12 @@ pub(crate) fn read(root: Table<'_>, accounts: &dyn Accounts, host: &Host) -> Opt
 }
 
 /// What the purpose gives at the most.
-fn whole(root: Table<'_>, purpose: Option<Item<'_>>, secret: Option<Item<'_>>) -> Option<Terms> {
+fn whole(
+    root: Table<'_>,
+    purpose: Option<Item<'_>>,
+    secret: Option<Item<'_>>,
+    kind_of: &KindOf<'_>,
+) -> Option<Terms> {
     let purpose: Option<Purpose> = purpose.and_then(Item::parsed);
     let secret = secret.and_then(|item| {
         if !item.is_text() {
@@ -82,8 +96,8 @@ fn whole(root: Table<'_>, purpose: Option<Item<'_>>, secret: Option<Item<'_>>) -
         }
         item.parsed::<SecretName>()
     });
-    // Without the key: what it means for an App; `set` refuses it for any other kind.
-    let deliver = root.value_or("deliver", Delivery::Installation, deliver);
+    let unsaid = unsaid(secret.as_ref().and_then(kind_of));
+    let deliver = root.value_or("deliver", unsaid, deliver);
     let fallback = root.value_or("fallback", None, |item| {
         fallback(item, secret.as_ref()).map(Some)
     });
@@ -111,6 +125,15 @@ fn whole(root: Table<'_>, purpose: Option<Item<'_>>, secret: Option<Item<'_>>) -
         ttl,
         ttl_max,
     })
+}
+
+/// What a purpose delivers that does not say it: what GitHub limits, or else what the broker does. Where
+/// the kind is not known, the set is refused for that.
+fn unsaid(kind: Option<SecretKind>) -> Delivery {
+    match kind {
+        Some(SecretKind::App) => Delivery::Installation,
+        Some(SecretKind::Classic | SecretKind::FineGrained) | None => Delivery::Proxy,
+    }
 }
 
 fn deliver(item: Item<'_>) -> Option<Delivery> {

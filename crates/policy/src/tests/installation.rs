@@ -81,8 +81,8 @@ fn what_is_delivered_is_what_the_secret_can_give() {
             "secret = 'old'",
             "p.toml:6: `old` is a personal access token, and installation tokens are minted for an \
              App's secret (`kind = \"app\"`): write `deliver = \"proxy\"` (a token that only the broker \
-             honours, so far only over proxy.sock: curl, gh with `http_unix_socket`) or \
-             `deliver = \"raw\"` (the stored token itself)",
+             honours, for this purpose's repositories and permissions) or `deliver = \"raw\"` (the \
+             stored token itself)",
         ),
         (
             "'installation'",
@@ -92,6 +92,28 @@ fn what_is_delivered_is_what_the_secret_can_give() {
         ),
     ] {
         assert_eq!(import(from, to).unwrap_err(), error);
+    }
+}
+
+/// No value is proxied for it, whether `deliver` is written or not.
+#[test]
+fn what_only_the_proxy_honours_is_refused_over_an_app() {
+    for deliver in ["deliver = 'installation'\n", "\n"] {
+        let purpose = IMPORT.replace("deliver = 'installation'\n", deliver);
+        for (key, value) in [
+            ("budget", "'1000/h'"),
+            ("paths", "['GET /user']"),
+            ("public", "true"),
+        ] {
+            let errors = load(&format!("{purpose}{key} = {value}\n{ALICE}"), SECRETS).unwrap_err();
+            assert_eq!(
+                errors,
+                format!(
+                    "p.toml:7: `{key}` means something only with `deliver = \"proxy\"`, where the \
+                     caller's requests go through the broker"
+                )
+            );
+        }
     }
 }
 

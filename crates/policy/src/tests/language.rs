@@ -43,16 +43,6 @@ fn what_does_not_exist_yet_is_refused_and_never_half_honoured() {
 }
 
 #[test]
-fn over_a_personal_access_token_a_purpose_says_what_its_callers_get() {
-    assert_eq!(
-        wrong_after("deliver      = \"raw\"\n", ""),
-        "p.toml:1: `bot` is a personal access token, and its purpose names no `deliver`: write \
-         `deliver = \"proxy\"` (a token that only the broker honours, so far only over proxy.sock: curl, \
-         gh with `http_unix_socket`) or `deliver = \"raw\"` (the stored token itself)"
-    );
-}
-
-#[test]
 fn a_source_that_is_none_is_told_by_line_and_what_is_shown_to_1password_is_no_secret() {
     let refused = wrong_secret("kind = 'classic'\nsource = 'op://a/b'");
     assert!(refused.starts_with("s.toml:3: `source`: "), "{refused}");

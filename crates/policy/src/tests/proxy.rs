@@ -48,8 +48,67 @@ fn no_fallback_is_half_honoured() {
     let fallback = "fallback = { secret = 'other', deliver = 'raw' }\n";
     assert_eq!(
         proxied(fallback, &secrets).unwrap_err(),
-        "p.toml:8: a purpose with `deliver = \"proxy\"` has no `fallback` yet: remove it"
+        "p.toml:8: a purpose that delivers `proxy` has no `fallback` yet: remove it"
     );
+    let unsaid = format!("{}{fallback}{ALICE}", unsaid());
+    assert_eq!(
+        load(&unsaid, &secrets).unwrap_err(),
+        "p.toml:7: a purpose that delivers `proxy` has no `fallback` yet: remove it"
+    );
+}
+
+/// [`PURPOSE`] without its `deliver`: six lines.
+fn unsaid() -> String {
+    PURPOSE.replace("deliver      = \"raw\"\n", "")
+}
+
+#[test]
+fn where_the_kind_of_the_secret_is_not_known_that_alone_is_the_error() {
+    let purpose = format!("{}budget = '5/h'\npublic = true\n{ALICE}", unsaid());
+    for (secrets, error) in [
+        (
+            "[secret.bto]\nkind = 'classic'\n",
+            "p.toml:2: no file declares `[secret.bot]` (did you mean `bto`?)",
+        ),
+        (
+            "[secret.bot]\nkind = 'ap'\nclient_id = 'Iv23'\n",
+            "s.toml:2: `kind` must be `classic`, `fine-grained` or `app` (did you mean `app`?)",
+        ),
+        ("[secret.bot\n", "s.toml:1: unclosed table, expected `]`"),
+    ] {
+        assert_eq!(load(&purpose, secrets).unwrap_err(), error);
+    }
+}
+
+/// Whichever file is read first: a set is one.
+#[test]
+fn what_is_not_said_to_be_handed_out_stays_in_the_broker() {
+    let lines = "budget = '5/h'\npaths = ['GET /user']\npublic = true\n";
+    for secrets in [SECRETS, FINE_GRAINED] {
+        for (purpose, deliver) in [
+            (unsaid(), Delivery::Proxy),
+            (format!("{}{lines}", unsaid()), Delivery::Proxy),
+            (PURPOSE.to_owned(), Delivery::Raw),
+        ] {
+            let rules = format!("[[allow]]\nttl.max = '30m'\ncaller = {{ user = 'bob' }}\n{ALICE}");
+            let purpose = file("p.toml", &format!("{purpose}{rules}"));
+            let secrets = file("s.toml", secrets);
+            for files in [
+                [purpose.clone(), secrets.clone()],
+                [secrets.clone(), purpose.clone()],
+            ] {
+                let set = PolicySet::parse(&files, &Machine, &Host::anywhere()).unwrap();
+                let policy = set.purposes().next().unwrap();
+                assert_eq!(policy.whole.deliver, deliver);
+                let mut rules = policy.rules.iter();
+                assert!(rules.all(|rule| rule.terms.deliver == deliver));
+                let Decision::Allow(grant) = decide(&set, &ask(alice())) else {
+                    panic!("denied");
+                };
+                assert_eq!(grant.deliver, deliver);
+            }
+        }
+    }
 }
 
 #[test]
@@ -248,14 +307,17 @@ fn a_path_that_changes_nothing_gets_a_warning() {
     }
 }
 
+/// The purpose with these permissions in place of [`PURPOSE`]'s.
+fn granting(purpose: &str, permissions: &str) -> String {
+    purpose.replace("issues = \"write\", metadata = \"read\"", permissions)
+}
+
 #[test]
 fn pushes_over_a_token_that_may_change_workflows_say_so() {
     let unsaid = "the token may change workflows, and the proxy cannot look into what a push \
                   contains: name `workflows = \"write\"` beside `contents = \"write\"`";
     let with = |permissions: &str, rule: &str, secrets: &str| {
-        let purpose = PURPOSE
-            .replace("\"raw\"", "\"proxy\"")
-            .replace("issues = \"write\", metadata = \"read\"", permissions);
+        let purpose = granting(&PURPOSE.replace("\"raw\"", "\"proxy\""), permissions);
         load(&format!("{purpose}{rule}{ALICE}"), secrets)
     };
     let push = "contents = 'write'";
@@ -269,6 +331,10 @@ fn pushes_over_a_token_that_may_change_workflows_say_so() {
         assert_eq!(errors, format!("p.toml:8: {unsaid}"));
         assert!(with("contents = 'read'", "", secrets).is_ok());
 
+        let not_written = granting(&self::unsaid(), push);
+        let errors = load(&format!("{not_written}{ALICE}"), secrets).unwrap_err();
+        assert_eq!(errors, format!("p.toml:5: {unsaid}"));
+
         let set = with(both, "", secrets).unwrap();
         assert_eq!(says(&set, &ask(alice())), "rule 1");
         let mut request = ask(alice());
@@ -278,6 +344,6 @@ fn pushes_over_a_token_that_may_change_workflows_say_so() {
     }
     assert!(with(push, "", SECRETS).is_ok());
     // Handed out as it is, the token is held to nothing anyway.
-    let raw = PURPOSE.replace("issues = \"write\", metadata = \"read\"", push);
+    let raw = granting(PURPOSE, push);
     assert!(load(&format!("{raw}{ALICE}"), WORKFLOW).is_ok());
 }

@@ -1,6 +1,7 @@
 //! The policies of this repository: they load, and give what their tables say.
 
 use broker_policy::NamesOnly;
+use broker_policy::reach::Scope;
 
 use super::*;
 
@@ -72,4 +73,62 @@ fn no_shipped_policy_cut_at_a_line_gives_more_than_its_table_says() {
         }
     }
     assert!(loaded > 20, "some cuts load: {loaded}");
+}
+
+/// Whether the first rule of a shipped purpose gives a request to GitHub.
+fn gives(set: &PolicySet, purpose: &str, request: &str) -> bool {
+    let policy = set.purpose(&purpose.parse().unwrap()).unwrap();
+    let scope = Scope::of(&policy.rules[0].terms, policy.paths());
+    let request: RequestLine = request.parse().unwrap();
+    match request.git() {
+        Some(git) => git.is_ok_and(|git| git.beyond(&scope, "the rule").is_none()),
+        None => request.allow(&scope).is_ok(),
+    }
+}
+
+#[test]
+fn through_the_proxy_a_shipped_purpose_gives_what_it_is_for_and_no_more() {
+    let files = policy_files::read(&shipped(), None).unwrap().policies;
+    let set = PolicySet::parse(&files, &NamesOnly::default(), &Host::anywhere()).unwrap();
+    let fetch = |name: &str| {
+        format!("GET https://github.com/acme/{name}.git/info/refs?service=git-upload-pack")
+    };
+    for (purpose, refused) in [
+        ("label-sync", "GET /repos/acme/site/contents/README.md"),
+        ("label-sync", "GET /repos/other/site/labels"),
+        ("label-sync", "GET /user/repos"),
+        ("onboarding", "DELETE /repos/acme/site"),
+        ("onboarding", "POST /orgs/other/repos"),
+        ("onboarding", "PUT /repos/acme/site/collaborators/mallory"),
+        ("repo-analysis", "POST /repos/acme/site/statuses/main"),
+        ("repo-analysis", "DELETE /orgs/acme/members/alice"),
+        ("auto-sync", &fetch("payroll")),
+        ("auto-sync", "GET /orgs/acme/repos"),
+        ("auto-sync", "POST https://github.com/acme/docs.git/git-receive-pack"),
+    ] {
+        assert!(!gives(&set, purpose, refused), "{purpose}: {refused}");
+    }
+    for (purpose, request) in [
+        ("label-sync", "GET /orgs/acme"),
+        ("label-sync", "GET /orgs/acme/repos"),
+        ("label-sync", "GET /repos/acme/site"),
+        ("label-sync", "GET /repos/acme/site/labels"),
+        ("label-sync", "POST /repos/acme/site/labels"),
+        ("label-sync", "PATCH /repos/acme/site/labels/type%2Fbug"),
+        ("label-sync", "DELETE /repos/acme/site/labels/type%2Fbug"),
+        ("onboarding", "PUT /orgs/acme/memberships/alice"),
+        ("onboarding", "POST /orgs/acme/invitations"),
+        ("onboarding", "PUT /orgs/acme/teams/staff/memberships/alice"),
+        ("onboarding", "POST /orgs/acme/repos"),
+        ("onboarding", "PUT /repos/acme/new/contents/.github/workflows/ci.yml"),
+        ("onboarding", "POST https://github.com/acme/new.git/git-receive-pack"),
+        ("repo-analysis", "GET /orgs/acme/repos"),
+        ("repo-analysis", "GET /repos/acme/site/commits/main/status"),
+        ("repo-analysis", "GET /orgs/acme/members"),
+        ("repo-analysis", "GET /orgs/acme/teams/staff/members"),
+        ("auto-sync", &fetch("docs")),
+        ("auto-sync", "POST https://github.com/acme/site.git/git-upload-pack"),
+    ] {
+        assert!(gives(&set, purpose, request), "{purpose}: {request}");
+    }
 }
