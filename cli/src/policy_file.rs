@@ -56,13 +56,15 @@ pub(crate) fn proposed_purpose(purpose: &Purpose, secret: &SecretName, org: &Org
     format!(
         "\
 # Proposed by `tokenctl import`. No one may use it until you add an [[allow]]. Before that,
-# describe what it is for, and cut repositories, permissions and ttl down to what that needs.
+# describe what it is for, cut repositories and ttl down to what that needs, and name the
+# permissions it needs. What a request to GitHub needs says
+#   tokenctl policy explain {purpose} --request \"GET /repos/{org}/NAME/labels\"
 purpose      = {}
 about        = \"Proposed by tokenctl import: describe what it is for\"
 secret       = {}
 repositories = [{}]
 permissions  = {{ metadata = \"read\" }}
-deliver      = \"proxy\"                                  # not \"raw\", the stored token itself
+deliver      = \"proxy\"                  # the stored token stays in the broker
 ttl          = {{ default = \"15m\", max = \"1h\" }}
 
 # [[allow]]
@@ -182,6 +184,20 @@ mod tests {
              repositories = [\"acme/one\", \"acme/two\"]\n\
              rotate_every = \"90d\"\n"
         );
+    }
+
+    #[test]
+    fn a_proposed_purpose_hands_out_no_stored_token_and_allows_no_one() {
+        let (purpose, secret) = ("sync".parse().unwrap(), "sync-token".parse().unwrap());
+        let text = proposed_purpose(&purpose, &secret, &"acme".parse().unwrap());
+        let read: toml_edit::DocumentMut = text.parse().unwrap();
+        assert_eq!(read["deliver"].as_str(), Some("proxy"));
+        assert_eq!(read["purpose"].as_str(), Some("sync"));
+        assert_eq!(read["secret"].as_str(), Some("sync-token"));
+        assert!(read.get("allow").is_none(), "{text}");
+        let explain =
+            "#   tokenctl policy explain sync --request \"GET /repos/acme/NAME/labels\"\n";
+        assert!(text.contains(explain), "{text}");
     }
 
     #[test]

@@ -36,17 +36,25 @@ about        = "Keeps labels the same in all repositories"
 secret       = "org-label-sync-token"
 repositories = ["acme/*"]
 permissions  = { issues = "write", metadata = "read" }
-deliver      = "raw"                       # the stored token itself; must be written out
+deliver      = "proxy"                     # the stored token stays in the broker
 ttl          = { default = "15m", max = "1h" }
 
 [[allow]]
 caller = { WHO }
 "#;
 
-const SCRIPT: &str = "\
-# Knows of no broker: it finds a token where gh and git look for one.
-echo \"labels of acme/* would be synced with a token of ${#GH_TOKEN} characters\"
-";
+const SCRIPT: &str = r#"# Knows of no broker: it finds a token where gh and git look for one, and asks GitHub.
+asks() { curl -sS -H "Authorization: Bearer $GH_TOKEN" "$@"; echo; }
+for repository in acme/site acme/other; do
+  asks -o /dev/null -w "$repository: %{http_code}" -d '{"name":"bug","color":"d73a4a"}' \
+    API/repos/$repository/labels
+done
+asks API/repos/acme/site/contents/README.md
+"#;
+
+/// For a machine without curl.
+const SCRIPT_WITHOUT: &str = r#"echo "labels of acme/* would be synced with a token of ${#GH_TOKEN} characters"
+"#;
 
 fn main() -> ExitCode {
     let told = match arguments().and_then(|keep| demo(keep.as_deref())) {
@@ -76,7 +84,7 @@ fn demo(keep: Option<&Path>) -> Outcome {
     let github = github::start(&key);
     let who = set_up(&mut stage, &github)?;
     github::check(&mut stage)?;
-    hand_out(&mut stage)?;
+    hand_out(&mut stage, &github)?;
     github::mint(&mut stage, &github, &key, &who)?;
     github::rotate(&mut stage, &github)?;
     look_back(&mut stage)?;
@@ -133,21 +141,21 @@ fn set_up(stage: &mut Stage, github: &StandIn) -> Result<String, Box<dyn Error>>
 }
 
 /// Every way to a token, and what happens without a rule.
-fn hand_out(stage: &mut Stage) -> Outcome {
-    let token = tokens::made_up("ORG_LABEL_SYNC_TOKEN");
+fn hand_out(stage: &mut Stage, github: &StandIn) -> Outcome {
     stage.heading("A program takes it: any that can speak to a Unix socket")?;
     if stage.has("curl") {
         let curl = "curl -sS --unix-socket $TOKEND_HOME/run/tokend.sock \
                     -d '{\"purpose\":\"label-sync\",\"ttl\":60}' http://localhost/v1/leases";
-        stage.shell(curl, 0, &[&token, "\"rule\":\"label-sync.toml#1\""])?;
+        stage.shell(curl, 0, &["tkp_", "\"rule\":\"label-sync.toml#1\""])?;
     } else {
         stage.about("There is no curl on this machine; it would take a lease like this one:")?;
     }
     let get = "tokenctl get label-sync --repo acme/site --permission issues=read --reason demo";
     let got = stage.shell(get, 0, &[])?;
-    if got.trim_end() != token {
-        return Err(format!("`{get}` printed something else than the token alone").into());
+    if !got.starts_with("tkp_") || got.trim_end().contains(char::is_whitespace) {
+        return Err(format!("`{get}` printed something else than a proxy token alone").into());
     }
+    stage.about("Only the broker honours it. What GitHub gave stays in the vault.")?;
 
     stage.heading("What no rule allows is denied, and recorded")?;
     stage.shell(
@@ -162,10 +170,23 @@ fn hand_out(stage: &mut Stage) -> Outcome {
     )?;
 
     stage.heading("A script that knows nothing of all this; its lease ends with it")?;
-    stage.write("sync_labels.sh", SCRIPT)?;
+    let curl = stage.has("curl");
+    let (script, says) = if curl {
+        let script = SCRIPT.replace("API", &github.api());
+        (
+            script,
+            &["acme/site: 201", "acme/other: 201", "contents: read"][..],
+        )
+    } else {
+        (SCRIPT_WITHOUT.to_owned(), &["a token of "][..])
+    };
+    stage.write("sync_labels.sh", &script)?;
     stage.shell("cat sync_labels.sh", 0, &["GH_TOKEN"])?;
-    let says = format!("a token of {} characters", token.len());
-    stage.shell("tokenctl exec label-sync -- sh sync_labels.sh", 0, &[&says])?;
+    stage.shell("tokenctl exec label-sync -- sh sync_labels.sh", 0, says)?;
+    if curl && github.change(|state| state.labels("acme/other")) != ["bug"] {
+        return Err("the script's label is not at GitHub".into());
+    }
+    stage.about("Labels were made; what the lease does not hold was refused, and recorded.")?;
     stage.wait_for(
         "tokenctl audit search --kind lease.expired --dir $TOKEND_HOME/audit",
         "caller_exit",
@@ -175,14 +196,17 @@ fn hand_out(stage: &mut Stage) -> Outcome {
 /// The records, what they prove, and what a changed byte does.
 fn look_back(stage: &mut Stage) -> Outcome {
     stage.heading("Who had what, when and why")?;
-    let records = [
+    let mut records = vec![
         "lease.granted",
         "lease.denied",
         "code=too_wide",
         "why=caller_exit",
     ];
+    if stage.has("curl") {
+        records.extend(["proxy.request", "proxy.refused"]);
+    }
     stage.shell(
-        "tokenctl audit tail -n 80 --dir $TOKEND_HOME/audit | grep ' lease\\.'",
+        "tokenctl audit tail -n 80 --dir $TOKEND_HOME/audit | grep -E ' (lease|proxy)\\.'",
         0,
         &records,
     )?;

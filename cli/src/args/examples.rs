@@ -7,13 +7,14 @@ step required.";
 
 pub(super) const GET_EXAMPLES: &str = "\
 Examples:
-  curl -H \"Authorization: Bearer $(tokenctl get label-sync)\" https://api.github.com/user
+  curl -H \"Authorization: Bearer $(tokenctl get import)\" https://api.github.com/repos/acme/site
   tokenctl get label-sync --repo acme/site --permission issues=read --ttl 5m --reason nightly
 
 Put the token into a variable or a pipe, not onto a screen. For one command, `tokenctl exec` is
 better: the lease is revoked when the command ends.
 
-A purpose with deliver = \"proxy\" gives a token that works only over the broker's socket:
+A purpose with deliver = \"proxy\", as is usual for a personal access token, gives a token that works
+only through the broker: under `tokenctl exec`, or over the broker's socket:
   TOKEN=$(tokenctl get label-sync)
   curl --unix-socket /run/tokend/proxy.sock -H \"Authorization: Bearer $TOKEN\" \\
     http://api.github.com/repos/acme/site/labels";
@@ -31,7 +32,7 @@ A purpose with deliver = \"proxy\" is refused: its token works only over the bro
 pub(super) const GIT_EXAMPLES: &str = "\
 Set up:
   git config --global credential.helper '!tokenctl git-credential'
-  git config credential.helper '!tokenctl git-credential --purpose label-sync'
+  git config credential.helper '!tokenctl git-credential --purpose import'
 
 With `credential.useHttpPath` set to true, git names the repository, and a purpose that covers it is
 chosen. Other hosts than github.com are left to other helpers unless named; plain http only to a

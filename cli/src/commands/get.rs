@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use broker_protocol::api::{LeaseAnswer, LeaseRequest, LeaseView, Until};
 use broker_protocol::client::{Request, Response};
-use broker_protocol::names::Delivery;
 use zeroize::Zeroizing;
 
 use crate::args::Ask;
@@ -41,21 +40,17 @@ pub(crate) fn run(broker: &Broker, ask: Ask, json: bool) -> Result<(), Failure> 
 /// Prints what someone at a terminal should know. The token is in none of it.
 fn print_notes(lease: &LeaseView) {
     if ui::stdout_is_terminal() {
-        ui::note(match lease.deliver {
-            Delivery::Proxy => {
-                "the token is on your screen now; TOKEN=$(tokenctl get …) keeps it off"
-            }
-            Delivery::Installation | Delivery::Raw => {
-                "the token is on your screen now; `tokenctl exec` or $(tokenctl get …) keeps it off"
-            }
-        });
+        ui::note(
+            "the token is on your screen now; `tokenctl exec` or TOKEN=$(tokenctl get …) keeps it off",
+        );
     }
     if let Some(proxy) = &lease.proxy
         && ui::stderr_is_terminal()
     {
         let command = proxy::command(proxy);
         ui::note(format_args!(
-            "the token works only over the broker's socket: {command}"
+            "the token works only through the broker: `tokenctl exec {} -- COMMAND`, or {command}",
+            lease.purpose
         ));
     }
 }

@@ -67,7 +67,11 @@ fn print(view: &PurposeView) -> Result<(), Failure> {
     );
     table.print()?;
     if view.deliver == Delivery::Proxy {
-        ui::note("proxy: the token works only over the broker's socket; `tokenctl get` shows how");
+        ui::note(format_args!(
+            "proxy: the token works only through the broker: under `tokenctl exec {} -- COMMAND`, or over \
+             its socket, as `tokenctl get` shows",
+            view.purpose
+        ));
     } else if view.deliver == Delivery::Raw {
         ui::note("raw: you get the stored token itself, which is not limited to the scope above");
     } else if let Some(FallbackView { secret, .. }) = &view.fallback {

@@ -41,7 +41,7 @@ fn explain_says_what_every_rule_missed_and_what_the_one_that_speaks_gives() {
          auto-sync.toml#1 (line 12) speaks\n\
          gives repositories acme/docs, acme/schemas, acme/site; \
          permissions contents: read, metadata: read; for 10m, at most 30m; \
-         as the stored token `source-pat` itself\n0"
+         as a proxy token for `source-pat`\n0"
     );
     assert_eq!(
         explained(&["auto-sync", "--uid", "4000000001"]),

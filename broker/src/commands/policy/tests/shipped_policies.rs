@@ -104,7 +104,10 @@ fn through_the_proxy_a_shipped_purpose_gives_what_it_is_for_and_no_more() {
         ("repo-analysis", "DELETE /orgs/acme/members/alice"),
         ("auto-sync", &fetch("payroll")),
         ("auto-sync", "GET /orgs/acme/repos"),
-        ("auto-sync", "POST https://github.com/acme/docs.git/git-receive-pack"),
+        (
+            "auto-sync",
+            "POST https://github.com/acme/docs.git/git-receive-pack",
+        ),
     ] {
         assert!(!gives(&set, purpose, refused), "{purpose}: {refused}");
     }
@@ -120,14 +123,23 @@ fn through_the_proxy_a_shipped_purpose_gives_what_it_is_for_and_no_more() {
         ("onboarding", "POST /orgs/acme/invitations"),
         ("onboarding", "PUT /orgs/acme/teams/staff/memberships/alice"),
         ("onboarding", "POST /orgs/acme/repos"),
-        ("onboarding", "PUT /repos/acme/new/contents/.github/workflows/ci.yml"),
-        ("onboarding", "POST https://github.com/acme/new.git/git-receive-pack"),
+        (
+            "onboarding",
+            "PUT /repos/acme/new/contents/.github/workflows/ci.yml",
+        ),
+        (
+            "onboarding",
+            "POST https://github.com/acme/new.git/git-receive-pack",
+        ),
         ("repo-analysis", "GET /orgs/acme/repos"),
         ("repo-analysis", "GET /repos/acme/site/commits/main/status"),
         ("repo-analysis", "GET /orgs/acme/members"),
         ("repo-analysis", "GET /orgs/acme/teams/staff/members"),
         ("auto-sync", &fetch("docs")),
-        ("auto-sync", "POST https://github.com/acme/site.git/git-upload-pack"),
+        (
+            "auto-sync",
+            "POST https://github.com/acme/site.git/git-upload-pack",
+        ),
     ] {
         assert!(gives(&set, purpose, request), "{purpose}: {request}");
     }
