@@ -85,8 +85,8 @@ fn get_prints_the_token_alone_and_the_command_that_uses_it_only_on_a_terminal() 
     drop(File::from(terminal.master).read_to_end(&mut shown));
     assert_eq!(
         String::from_utf8(shown).unwrap(),
-        "tokenctl: note: the token works only through the broker: `tokenctl exec p -- COMMAND`, or curl \
-         --unix-socket '/run/my tokend/proxy.sock' -H \"Authorization: Bearer $TOKEN\" http://api.github.com/…\r\n"
+        "tokenctl: note: the token works only through the broker: `tokenctl exec label-sync -- \
+         COMMAND`, or curl --unix-socket '/run/my tokend/proxy.sock' -H \"Authorization: Bearer $TOKEN\" http://api.github.com/…\r\n"
     );
 }
 

@@ -93,7 +93,9 @@ fn explain_says_what_a_request_needs_and_whether_the_rule_gives_it() {
             request,
         ];
         let all = explained(&line);
-        let (_, after) = all.split_once("`source-pat` itself\n").unwrap();
+        let (_, after) = all
+            .split_once("as a proxy token for `source-pat`\n")
+            .unwrap();
         after.trim_end_matches('0').to_owned()
     };
     assert_eq!(
@@ -109,7 +111,8 @@ fn explain_says_what_a_request_needs_and_whether_the_rule_gives_it() {
     assert_eq!(
         says("GET /user/repos"),
         "the request is refused whatever a rule gives: GET /user/repos answers with what the stored \
-         token reaches, not with what the lease does\n"
+         token reaches, not with what the lease does; to allow it, add \
+         `paths = [\"GET /user/repos\"]` to the purpose\n"
     );
     let upload = says("POST https://uploads.github.com/repos/acme/site/releases/1/assets");
     assert!(upload.contains("needs contents: write"), "{upload}");
