@@ -91,6 +91,16 @@ fn get_prints_the_token_alone_and_the_command_that_uses_it_only_on_a_terminal() 
 }
 
 #[test]
+fn a_purpose_says_how_its_token_is_used() {
+    let broker = broker(&[("labels", "proxy")]);
+    let shown = broker.run(&["purpose", "show", "labels"]);
+    let note = "tokenctl: note: proxy: the token works only through the broker: under `tokenctl exec \
+                labels -- COMMAND`, or over its socket, as `tokenctl get` shows\n";
+    assert_eq!(err(&shown), note);
+    assert!(shown.status.success(), "{shown:?}");
+}
+
+#[test]
 fn exec_refuses_a_proxy_purpose_before_it_takes_a_lease() {
     let broker = broker(&[("labels", "proxy")]);
     refused_exec(&broker, "labels");
