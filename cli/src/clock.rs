@@ -1,7 +1,7 @@
-//! The only place that asks the system what time it is. Used to show how much time is left;
-//! whether a lease or a deadline is over, the broker decides by its own clocks.
+//! The only place that asks the system what time it is. Used to show how much time is left, and by the
+//! relay's limits; whether a lease or a secret's deadline is over, the broker decides by its own clocks.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -9,6 +9,28 @@ use jiff::Timestamp;
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub(crate) fn now() -> Timestamp {
     Timestamp::now()
+}
+
+/// A moment that comes after a span of time, whatever is done to the wall clock meanwhile.
+#[derive(Clone, Copy)]
+pub(crate) struct Deadline {
+    start: Instant,
+    span: Duration,
+}
+
+impl Deadline {
+    /// This long from now.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    pub(crate) fn after(span: Duration) -> Self {
+        let start = Instant::now();
+        Self { start, span }
+    }
+
+    /// What is left until then; `None` once it has come.
+    pub(crate) fn left(self) -> Option<Duration> {
+        let left = self.span.checked_sub(self.start.elapsed());
+        left.filter(|left| !left.is_zero())
+    }
 }
 
 /// `in 3 d`, `in 12 min`, `5 h ago`: rounded towards zero, in the largest unit that is not zero.
@@ -83,6 +105,13 @@ mod tests {
         for bad in ["", "tomorrow", "2027-02-30", "20.02.2027", "2027-2-2"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_deadline_comes() {
+        let left = Deadline::after(Duration::from_secs(60)).left().unwrap();
+        assert!(left > Duration::from_secs(50) && left <= Duration::from_secs(60));
+        assert!(Deadline::after(Duration::ZERO).left().is_none());
     }
 
     #[test]

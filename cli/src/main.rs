@@ -11,11 +11,14 @@ mod commands;
 mod core_dump;
 mod env_file;
 mod error;
+mod host_port;
 mod learnt;
+mod no_proxy;
 mod pages;
 mod passphrase;
 mod policy_edit;
 mod policy_file;
+mod relay;
 mod secret_text;
 mod ui;
 

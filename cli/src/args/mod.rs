@@ -4,6 +4,7 @@
 
 mod audit;
 mod examples;
+mod exec;
 mod rotate;
 mod secret;
 mod values;
@@ -22,12 +23,13 @@ use self::examples::{
     BACKUP_EXAMPLES, EXEC_EXAMPLES, EXIT_CODES, GET_EXAMPLES, GIT_EXAMPLES, IMPORT_EXAMPLES,
     LOCK_EXAMPLES, REKEY_EXAMPLES, ROTATE_EXAMPLES,
 };
+pub(crate) use self::exec::{Exec, Relay};
 pub(crate) use self::rotate::Rotate;
 pub(crate) use self::secret::{
     Declaration, Import, RepositoryCommand, SecretAdd, SecretCommand, SecretMove,
 };
+use self::values::permission;
 pub(crate) use self::values::{Format, Kind, scope, word};
-use self::values::{permission, variable};
 pub(crate) use self::vault::{Backup, Rekey, RootKey, Unlock};
 
 /// Get GitHub tokens from the local broker `tokend`, and operate it
@@ -75,6 +77,9 @@ pub(crate) enum Command {
     /// Run a command with a token in GH_TOKEN and GITHUB_TOKEN; its lease is revoked when it ends
     #[command(after_help = EXEC_EXAMPLES)]
     Exec(Exec),
+    /// Lead a command's HTTPS to the broker; `exec` starts it
+    #[command(hide = true)]
+    Relay(Relay),
     /// Act as git's credential helper
     #[command(after_help = GIT_EXAMPLES)]
     GitCredential(GitCredential),
@@ -169,18 +174,6 @@ pub(crate) struct Ask {
     /// the one you got
     #[arg(long)]
     pub(crate) fresh: bool,
-}
-
-#[derive(Args)]
-pub(crate) struct Exec {
-    #[command(flatten)]
-    pub(crate) ask: Ask,
-    /// Set this variable to the token too; may be repeated
-    #[arg(long = "env", value_name = "NAME", value_parser = variable)]
-    pub(crate) env: Vec<String>,
-    /// The command and its arguments
-    #[arg(last = true, required = true, value_name = "CMD")]
-    pub(crate) command: Vec<OsString>,
 }
 
 #[derive(Args)]

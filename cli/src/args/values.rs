@@ -1,6 +1,6 @@
 //! Values of options that are parsed here and nowhere else.
 
-use broker_protocol::names::{Level, NameError, PermissionName};
+use broker_protocol::names::{Level, NameError, PermissionName, Purpose};
 use broker_protocol::source::{BadSource, SourceSpec};
 use clap::ValueEnum;
 
@@ -49,6 +49,17 @@ pub(super) fn variable(text: &str) -> Result<String, String> {
         return Err("not the name of a variable (letters, digits and _)".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// `repo-analysis=ANALYSIS_TOKEN`
+pub(super) fn purpose_variable(text: &str) -> Result<(Purpose, String), String> {
+    let (purpose, name) = text
+        .split_once('=')
+        .ok_or("not PURPOSE=VARIABLE, such as `repo-analysis=ANALYSIS_TOKEN`")?;
+    let purpose = purpose
+        .parse()
+        .map_err(|error: NameError| error.to_string())?;
+    Ok((purpose, variable(name)?))
 }
 
 /// `repo`, `read:org`

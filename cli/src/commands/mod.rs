@@ -30,6 +30,7 @@ use crate::args::{Command, CommandLine, Global, PolicyCommand};
 use crate::broker::Broker;
 use crate::core_dump;
 use crate::error::Failure;
+use crate::relay;
 
 /// Does what the command line says. `dumps` is how this process was allowed to dump core.
 pub(crate) fn run(line: CommandLine, dumps: &core_dump::Before) -> Result<(), Failure> {
@@ -52,6 +53,7 @@ pub(crate) fn run(line: CommandLine, dumps: &core_dump::Before) -> Result<(), Fa
         Command::Policy(PolicyCommand::Reload) => daemon::reload(&find(global)?, json),
         Command::Get(ask) => get::run(&find(global)?, ask, json),
         Command::Exec(exec) => exec::run(|| find(global), exec, dumps),
+        Command::Relay(asked) => relay::run(asked),
         Command::GitCredential(asked) => git_credential::run(|| find(global), asked),
         Command::Status => status::run(&find(global)?, json),
         Command::Doctor => doctor::run(&find(global)?, json),
