@@ -23,11 +23,17 @@ pub(super) const EXEC_EXAMPLES: &str = "\
 Examples:
   tokenctl exec label-sync -- python3 sync_labels.py
   tokenctl exec label-sync --env ORG_LABEL_SYNC_TOKEN -- ./sync.sh --all
+  tokenctl exec label-sync --with repo-analysis=ANALYSIS_TOKEN -- ./report.sh
 
-The command replaces tokenctl: same process, terminal, signals and exit code. Exit code 125 if no
-token was granted, 126 if the command cannot be run, 127 if it does not exist. The lease is revoked
-when the command ends, and cannot be renewed meanwhile: request a --ttl as long as the command needs.
-A purpose with deliver = \"proxy\" is refused: its token works only over the broker's socket.";
+The command replaces tokenctl: same process, terminal, signals and exit code.
+Exit code 125 if the tokens could not be obtained, 126 if the command cannot be
+run, 127 if it does not exist. The leases are revoked when the command ends.
+tokenctl does not renew them: request a --ttl as long as the command needs.
+
+For a purpose with deliver = \"proxy\" the command's HTTPS to GitHub is led to the
+broker, by variables such as HTTPS_PROXY, SSL_CERT_FILE and GIT_CONFIG_COUNT. gh,
+git, curl, Python, and Node from version 24 on read them. The broker renews a
+token that is in use. Either all purposes of a command deliver \"proxy\", or none.";
 
 pub(super) const GIT_EXAMPLES: &str = "\
 Set up:

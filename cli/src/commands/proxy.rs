@@ -1,8 +1,8 @@
-//! Proxy leases: how their token is used, and what the commands do that cannot use it.
+//! Proxy leases: how their token is used, and what is done with one that cannot be used.
 //!
-//! The token works only over the broker's second socket, beside the first. `get` says how. `exec` and
-//! `git-credential` pass tokens to programs that know nothing of that socket. They take no such lease,
-//! and revoke one that became a proxy lease between the question and the answer.
+//! The token works only over the broker's second socket, beside the first. `get` says how, and `exec` leads a
+//! command there. `git-credential` passes tokens to a git that knows nothing of that socket. It takes no such
+//! lease, and revokes one that became a proxy lease between the question and the answer.
 
 use broker_protocol::api::{LeaseView, ProxyView, PurposeView};
 use broker_protocol::client::Request;

@@ -19,3 +19,4 @@ mod import;
 mod moving;
 mod proxy;
 mod secrets;
+mod tunnel;

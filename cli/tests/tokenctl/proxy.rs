@@ -1,8 +1,9 @@
-//! Proxy tokens: shown with the command that uses them, and kept from what cannot use them.
+//! Proxy tokens: shown with the command that uses them, and kept from what cannot use them. `exec` is in
+//! `tunnel`.
 
 use std::fs::File;
 use std::io::Read as _;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 
 use nix::pty::openpty;
 use serde_json::{Value, json};
@@ -48,25 +49,6 @@ fn lines(broker: &FakeBroker) -> Vec<String> {
     broker.seen().into_iter().map(|seen| seen.line).collect()
 }
 
-/// Runs `exec` on this purpose, and makes sure that no command ran and no token was shown.
-fn refused_exec(broker: &FakeBroker, purpose: &str) -> Output {
-    let mark = broker.home.path().join("mark");
-    let got = broker.run(&["exec", purpose, "--", "touch", mark.to_str().unwrap()]);
-    assert_eq!((got.status.code(), out(&got)), (Some(125), ""), "{got:?}");
-    assert!(!mark.exists());
-    assert!(!err(&got).contains("tkp_canary"), "{got:?}");
-    let socket = broker.home.path().join("run/proxy.sock");
-    let why = format!(
-        "tokenctl: error: `exec` cannot run a command with a proxy token, which `{purpose}` \
-         delivers: it works only over {}\n",
-        socket.display()
-    );
-    assert!(err(&got).starts_with(&why), "{got:?}");
-    let hint = format!("hint: TOKEN=$(tokenctl get {purpose}) gets one");
-    assert!(err(&got).contains(&hint), "{got:?}");
-    got
-}
-
 #[test]
 fn get_prints_the_token_alone_and_the_command_that_uses_it_only_on_a_terminal() {
     let broker = broker(&[("labels", "proxy")]);
@@ -98,21 +80,6 @@ fn a_purpose_says_how_its_token_is_used() {
                 labels -- COMMAND`, or over its socket, as `tokenctl get` shows\n";
     assert_eq!(err(&shown), note);
     assert!(shown.status.success(), "{shown:?}");
-}
-
-#[test]
-fn exec_refuses_a_proxy_purpose_before_it_takes_a_lease() {
-    let broker = broker(&[("labels", "proxy")]);
-    refused_exec(&broker, "labels");
-    assert_eq!(lines(&broker), ["GET /v1/purposes/labels"]);
-}
-
-#[test]
-fn exec_revokes_a_lease_that_became_a_proxy_lease_meanwhile() {
-    let broker = broker(&[("labels", "raw")]);
-    refused_exec(&broker, "labels");
-    let revoke = format!("DELETE /v1/leases/{LEASE}");
-    assert_eq!(lines(&broker)[1..], ["POST /v1/leases".to_owned(), revoke]);
 }
 
 #[test]

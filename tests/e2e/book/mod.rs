@@ -74,7 +74,7 @@ fn each_exit_code_has_a_line() {
         &Section::of("docs/reference/exit-codes.md", "`tokenctl`"),
         &exists,
     );
-    let exec = code::numbers_in("cli/src/commands/exec.rs", "");
+    let exec = code::numbers_in("cli/src/commands/exec/mod.rs", "");
     let exec = exec.range(125..=127).map(u16::to_string).collect();
     same(
         &Section::of("docs/reference/exit-codes.md", "`tokenctl exec`"),
@@ -119,6 +119,7 @@ fn each_message_that_has_a_line_is_in_the_code() {
         (messages, "The broker does not start"),
         (messages, "The socket is gone"),
         (messages, "`tokenctl` cannot reach the broker"),
+        (messages, "`tokenctl exec` leads no command to the broker"),
         ("docs/how-to/change-root-key.md", "Troubleshooting"),
         ("docs/how-to/use-keyring.md", "Troubleshooting"),
     ] {

@@ -1,0 +1,211 @@
+//! The leases of one command: one for each purpose that it is run for.
+//!
+//! Tokens that only the broker honours do not go with tokens that GitHub honours: GitHub's hosts are either led
+//! to the broker or not. So a mix is refused: by what the purposes deliver, before a lease is taken, and by
+//! what the leases deliver, in case policy has changed in between.
+
+use broker_protocol::api::{LeaseRequest, PurposeView, Until};
+use broker_protocol::client::ClientError;
+use broker_protocol::names::{Delivery, EnforcedBy, Purpose};
+
+use crate::args::Ask;
+use crate::broker::Broker;
+use crate::clock;
+use crate::commands::get::{self, TakenLease};
+use crate::commands::proxy;
+use crate::error::Failure;
+use crate::ui;
+
+/// Who honours the tokens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum HonouredBy {
+    /// The broker alone: proxy tokens.
+    Broker,
+    /// GitHub itself.
+    GitHub,
+}
+
+/// What to ask for: a lease whose token goes into the usual variables, and one for each further variable.
+pub(super) struct Wanted {
+    first: LeaseRequest,
+    more: Vec<(LeaseRequest, String)>,
+}
+
+/// Leases just taken.
+pub(super) struct Leases {
+    first: TakenLease,
+    /// Each with the variable for its token.
+    more: Vec<(TakenLease, String)>,
+}
+
+impl Wanted {
+    /// The requests that these options make.
+    pub(super) fn of(ask: Ask, with: Vec<(Purpose, String)>) -> Result<Self, Failure> {
+        let first = get::request(ask, Some(Until::CallerExit))?;
+        let another = |(purpose, variable)| {
+            let request = LeaseRequest {
+                ttl: first.ttl,
+                reason: first.reason.clone(),
+                until: first.until,
+                fresh: first.fresh,
+                ..LeaseRequest::new(purpose)
+            };
+            (request, variable)
+        };
+        let more = with.into_iter().map(another).collect();
+        Ok(Self { first, more })
+    }
+
+    /// Who will honour the tokens; `None` if no rule gives the caller any of the purposes.
+    pub(super) fn look(&self, broker: &Broker) -> Result<Option<HonouredBy>, Failure> {
+        let mut delivered = Vec::new();
+        for purpose in self.purposes() {
+            match broker.read::<PurposeView>(&format!("/v1/purposes/{purpose}")) {
+                Ok(view) if view.rule.is_some() => delivered.push((purpose, view.deliver)),
+                // What is denied is denied when it is asked for, where that goes on record.
+                Ok(_) | Err(Failure::Broker(ClientError::Problem { .. })) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        refuse_mix(delivered)
+    }
+
+    fn purposes(&self) -> impl Iterator<Item = &Purpose> {
+        let more = self.more.iter().map(|(request, _)| &request.purpose);
+        [&self.first.purpose].into_iter().chain(more)
+    }
+}
+
+impl Leases {
+    /// Takes them all, or none.
+    pub(super) fn take(broker: &Broker, wanted: Wanted) -> Result<Self, Failure> {
+        let Wanted { first, more } = wanted;
+        let take = |request: &LeaseRequest| TakenLease::from(get::ask_for(broker, request)?);
+        let mut leases = Self {
+            first: take(&first)?,
+            more: Vec::with_capacity(more.len()),
+        };
+        for (request, variable) in more {
+            match take(&request) {
+                Ok(lease) => leases.more.push((lease, variable)),
+                Err(failure) => {
+                    leases.give_back(broker);
+                    return Err(failure);
+                }
+            }
+        }
+        Ok(leases)
+    }
+
+    /// Revokes them. What cannot be revoked ends with this process, which has failed.
+    pub(super) fn give_back(&self, broker: &Broker) {
+        for taken in self.all() {
+            proxy::give_back(broker, &taken.lease).unwrap_or_default();
+        }
+    }
+
+    /// Who honours their tokens.
+    pub(super) fn honoured_by(&self) -> Result<HonouredBy, Failure> {
+        let leases = self.all().map(|taken| &taken.lease);
+        let delivered = leases.map(|lease| (&lease.purpose, lease.deliver));
+        Ok(refuse_mix(delivered)?.unwrap_or(HonouredBy::GitHub))
+    }
+
+    pub(super) const fn first(&self) -> &TakenLease {
+        &self.first
+    }
+
+    /// The others, each with the variable for its token.
+    pub(super) fn more(&self) -> &[(TakenLease, String)] {
+        &self.more
+    }
+
+    fn all(&self) -> impl Iterator<Item = &TakenLease> {
+        let more = self.more.iter().map(|(taken, _)| taken);
+        [&self.first].into_iter().chain(more)
+    }
+
+    /// Prints when the tokens expire, if stderr is a terminal. A script's stderr stays the command's own.
+    pub(super) fn tell_the_ends(&self) {
+        if !ui::stderr_is_terminal() {
+            return;
+        }
+        for TakenLease { lease, .. } in self.all() {
+            let whose = match &*self.more {
+                [] => String::new(),
+                _ => format!(" for `{}`", lease.purpose),
+            };
+            let end = clock::moment(lease.expires_at);
+            match lease.enforced_by {
+                EnforcedBy::NoOne => {}
+                EnforcedBy::Broker if lease.renewable_until > lease.expires_at => {
+                    let used = clock::moment(lease.renewable_until);
+                    ui::note(format_args!(
+                        "the token{whose} works until {end}, and while it is used until {used}"
+                    ));
+                }
+                _ => ui::note(format_args!("the token{whose} works until {end}")),
+            }
+        }
+    }
+}
+
+/// Who honours what is delivered, if all of it is honoured by the same.
+fn refuse_mix<'a>(
+    delivered: impl IntoIterator<Item = (&'a Purpose, Delivery)>,
+) -> Result<Option<HonouredBy>, Failure> {
+    let mut first: Option<(&Purpose, Delivery, HonouredBy)> = None;
+    for (purpose, deliver) in delivered {
+        let by = match deliver {
+            Delivery::Proxy => HonouredBy::Broker,
+            Delivery::Installation | Delivery::Raw => HonouredBy::GitHub,
+        };
+        match first {
+            None => first = Some((purpose, deliver, by)),
+            Some((_, _, same)) if same == by => {}
+            Some((other, delivers, _)) => {
+                return Err(Failure::with_hint(
+                    format!(
+                        "`{other}` delivers `{}` and `{purpose}` delivers `{}`: one command cannot use both",
+                        delivers.as_str(),
+                        deliver.as_str()
+                    ),
+                    "for a proxy token GitHub's hosts are led to the broker, which honours no other; run two \
+                     commands, each with an `exec` of its own",
+                ));
+            }
+        }
+    }
+    Ok(first.map(|(_, _, by)| by))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxy_goes_with_proxy_and_what_github_honours_with_what_github_honours() {
+        use Delivery::{Installation, Proxy, Raw};
+        let purposes: Vec<Purpose> = ["a", "b", "c"].map(|name| name.parse().unwrap()).into();
+        let of = |list: &[Delivery]| refuse_mix(purposes.iter().zip(list.iter().copied()));
+        assert_eq!(of(&[]).ok(), Some(None));
+        assert_eq!(of(&[Proxy]).ok(), Some(Some(HonouredBy::Broker)));
+        assert_eq!(of(&[Proxy, Proxy]).ok(), Some(Some(HonouredBy::Broker)));
+        assert_eq!(
+            of(&[Raw, Installation, Raw]).ok(),
+            Some(Some(HonouredBy::GitHub))
+        );
+        let failure = of(&[Raw, Raw, Proxy]).unwrap_err();
+        assert_eq!(
+            failure.to_string(),
+            "`a` delivers `raw` and `c` delivers `proxy`: one command cannot use both"
+        );
+        for mix in [
+            &[Proxy, Installation][..],
+            &[Installation, Proxy],
+            &[Proxy, Proxy, Raw],
+        ] {
+            assert!(of(mix).is_err());
+        }
+    }
+}
