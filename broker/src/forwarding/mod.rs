@@ -30,8 +30,8 @@ use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use broker_github::{BaseUrl, Forward, GitHub, GitHubError, Method, Principal};
-use broker_policy::reach::{self, GithubHost, Scope};
 use broker_policy::PurposePolicy;
+use broker_policy::reach::{self, GithubHost, Scope};
 use broker_protocol::api::LeaseView;
 use broker_protocol::names::LeaseId;
 use broker_protocol::paths::Paths;
