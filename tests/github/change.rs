@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::permission::Permissions;
-use super::state::State;
+use super::state::{Label, Repository, Run, State};
 use super::world::{App, Installation, Pat, Repositories};
 
 impl State {
@@ -115,10 +115,78 @@ impl State {
     ///
     /// If there is no such repository.
     pub fn add_labels(&mut self, full_name: &str, names: impl IntoIterator<Item = String>) {
+        for name in names {
+            self.add_label(full_name, &name, "ededed", None);
+        }
+    }
+
+    /// The repository has no labels any more.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such repository.
+    pub fn remove_labels(&mut self, full_name: &str) {
+        self.repository_mut(full_name).labels.clear();
+    }
+
+    /// The repository has this label too.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such repository.
+    pub fn add_label(
+        &mut self,
+        full_name: &str,
+        name: &str,
+        color: &str,
+        description: Option<&str>,
+    ) {
+        let label = Label {
+            id: self.next_id(),
+            color: color.to_owned(),
+            description: description.map(str::to_owned),
+        };
+        let labels = &mut self.repository_mut(full_name).labels;
+        labels.insert(name.to_owned(), label);
+    }
+
+    /// One label of a repository.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such repository.
+    #[must_use]
+    pub fn label(&self, full_name: &str, name: &str) -> Option<Label> {
+        let labels = &self.repositories[&self.repository_id(full_name)].labels;
+        labels.get(name).cloned()
+    }
+
+    /// A workflow of the repository has run, for a commit with this title.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such repository.
+    pub fn add_run(&mut self, full_name: &str, title: &str) {
+        let run = Run {
+            id: self.next_id(),
+            title: title.to_owned(),
+            at: self.clock.now(),
+        };
+        self.repository_mut(full_name).runs.push(run);
+    }
+
+    /// The bytes of a file of a release.
+    #[must_use]
+    pub fn asset(&self, full_name: &str, tag: &str, name: &str) -> Option<Vec<u8>> {
+        let releases = &self.repositories[&self.repository_id(full_name)].releases;
+        let release = releases.iter().find(|release| release.tag == tag)?;
+        let asset = release.assets.iter().find(|asset| asset.name == name)?;
+        Some(asset.bytes.to_vec())
+    }
+
+    fn repository_mut(&mut self, full_name: &str) -> &mut Repository {
         let id = self.repository_id(full_name);
-        let repository = self.repositories.get_mut(&id).expect("a repository");
-        let labels = names.into_iter().map(|name| (name, "ededed".to_owned()));
-        repository.labels.extend(labels);
+        self.repositories.get_mut(&id).expect("a repository")
     }
 
     /// The labels of a repository.

@@ -72,7 +72,7 @@ pub use permission::{Level, Permissions};
 pub use secrets::{Place, SecretStores, Stored};
 pub use settings::Settings;
 pub use stand_in::{StandInFor, StoodIn};
-pub use state::State;
+pub use state::{Label, State};
 pub use tokens::{classic_token, fine_grained_token};
 pub use world::{App, ExpiryHeader, Installation, Pat, PatKind, Repositories, RepositoryOf, World};
 

@@ -9,7 +9,7 @@ use super::state::{Account, Issue, Repository, State};
 use super::world::{App, Installation, Repositories};
 
 /// When everything that was there from the start was made.
-const MADE: &str = "2024-01-01T00:00:00Z";
+pub(crate) const MADE: &str = "2024-01-01T00:00:00Z";
 
 pub(crate) fn permissions(held: &Permissions) -> Value {
     let pairs = held
@@ -264,18 +264,6 @@ impl Installation {
     }
 }
 
-pub(crate) fn label_object(base: &str, repository: &Repository, name: &str, color: &str) -> Value {
-    let id = name.bytes().fold(repository.id, |id, byte| {
-        (id * 31 + u64::from(byte)) % (1 << 40)
-    });
-    json!({
-        "id": id,
-        "node_id": node("L", id),
-        "url": format!("{base}/repos/{}/labels/{name}", repository.full_name()),
-        "name": name, "color": color, "default": false, "description": null,
-    })
-}
-
 pub(crate) fn selection(repositories: &Repositories) -> &'static str {
     match repositories {
         Repositories::All => "all",
@@ -287,7 +275,7 @@ pub(crate) fn time(at: Timestamp) -> Value {
     Value::String(iso(at))
 }
 
-fn node(kind: &str, id: u64) -> String {
+pub(crate) fn node(kind: &str, id: u64) -> String {
     format!("{kind}_kgDO{id:08}")
 }
 

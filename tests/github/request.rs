@@ -18,6 +18,9 @@ pub(crate) struct Request {
     pub(crate) body: Bytes,
 }
 
+/// The names of GitHub's API and of its host for uploads.
+const OWN_HOSTS: [&str; 2] = ["api.github.com", "uploads.github.com"];
+
 /// How an `Authorization` header is to be read.
 pub(crate) enum Presented {
     /// There is none.
@@ -45,6 +48,11 @@ impl Request {
             .get("host")
             .and_then(|host| host.to_str().ok());
         let host = host.map_or_else(|| format!("127.0.0.1:{port}"), str::to_owned);
+        // At GitHub's own names there is TLS, be it of a server in front of this one.
+        let scheme = match OWN_HOSTS.contains(&host.as_str()) {
+            true => "https",
+            false => scheme,
+        };
         Self {
             method: parts.method.as_str().to_owned(),
             path: path.to_owned(),
@@ -53,6 +61,16 @@ impl Request {
             headers: parts.headers.clone(),
             body,
         }
+    }
+
+    /// What objects in answers name the API by: also where uploads have a host of their own.
+    pub(crate) fn api(&self) -> String {
+        self.base.replace("//uploads.", "//api.")
+    }
+
+    /// Whether it came to the host for uploads.
+    pub(crate) fn is_upload(&self) -> bool {
+        self.base.contains("//uploads.")
     }
 
     /// The method by which it is answered: `HEAD` is a `GET`, whose body the server leaves out.

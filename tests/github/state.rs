@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use axum::body::Bytes;
 use jiff::Timestamp;
 
 use super::clock::Clock;
@@ -61,7 +62,9 @@ pub(crate) struct Repository {
     pub(crate) collaborators: BTreeMap<String, Level>,
     pub(crate) former_names: BTreeSet<String>,
     pub(crate) issues: Vec<Issue>,
-    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) labels: BTreeMap<String, Label>,
+    pub(crate) runs: Vec<Run>,
+    pub(crate) releases: Vec<Release>,
 }
 
 /// An issue.
@@ -71,6 +74,43 @@ pub(crate) struct Issue {
     pub(crate) body: Option<String>,
     pub(crate) by: String,
     pub(crate) at: Timestamp,
+}
+
+/// A label, but for its name.
+#[derive(Debug, Clone)]
+pub struct Label {
+    pub(crate) id: u64,
+    /// Six hexadecimal digits, in small letters.
+    pub color: String,
+    /// What it is for.
+    pub description: Option<String>,
+}
+
+/// A run of a workflow that has succeeded.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    pub(crate) id: u64,
+    pub(crate) title: String,
+    pub(crate) at: Timestamp,
+}
+
+/// A release.
+#[derive(Debug, Clone)]
+pub(crate) struct Release {
+    pub(crate) id: u64,
+    pub(crate) tag: String,
+    pub(crate) by: String,
+    pub(crate) at: Timestamp,
+    pub(crate) assets: Vec<Asset>,
+}
+
+/// A file of a release.
+#[derive(Debug, Clone)]
+pub(crate) struct Asset {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) bytes: Bytes,
 }
 
 /// A token that was minted.
@@ -140,6 +180,8 @@ impl State {
                 former_names: BTreeSet::new(),
                 issues: Vec::new(),
                 labels: BTreeMap::new(),
+                runs: Vec::new(),
+                releases: Vec::new(),
             };
             self.repositories.insert(id, repository);
         }
@@ -245,7 +287,7 @@ impl State {
         installed.chain(tokens)
     }
 
-    fn next_id(&mut self) -> u64 {
+    pub(crate) fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
     }

@@ -41,6 +41,8 @@ pub(super) fn users(stage: &mut Stage) {
     });
     stage.ask("GET /orgs/acme", CLASSIC, 200);
     stage.ask("GET /orgs/nobody", CLASSIC, 404);
+    stage.ask("GET /orgs/acme/repos?per_page=1", CLASSIC, 200);
+    stage.ask("GET /orgs/nobody/repos", CLASSIC, 404);
 }
 
 pub(super) fn apps(stage: &mut Stage) {
@@ -136,6 +138,8 @@ pub(super) fn repositories(stage: &mut Stage) {
         422,
     );
     stage.ask(&format!("GET {at}/labels"), CLASSIC, 200);
+    labels(stage, at);
+    releases_and_runs(stage, at);
     for read in [
         "pulls",
         "branches",
@@ -157,6 +161,53 @@ pub(super) fn repositories(stage: &mut Stage) {
         stage.ask(&format!("GET {at}/{read}"), CLASSIC, 200);
     }
     stage.ask(&format!("GET {at}/hooks?per_page=1"), FINE, 403);
+}
+
+fn labels(stage: &mut Stage, at: &str) {
+    let bug = format!("{at}/labels/bug");
+    stage.ask(&format!("GET {bug}"), CLASSIC, 200);
+    stage.ask(&format!("GET {at}/labels/nothing"), CLASSIC, 404);
+    let change = json!({"new_name": "defect", "color": "00ff00", "description": "broken"});
+    stage.tell(&format!("PATCH {bug}"), CLASSIC, &change, 200);
+    stage.tell(&format!("PATCH {bug}"), CLASSIC, &change, 404);
+    stage.tell(
+        &format!("PATCH {at}/labels/defect"),
+        CLASSIC,
+        &json!({"color": "red"}),
+        422,
+    );
+    stage.ask(&format!("DELETE {at}/labels/defect"), CLASSIC, 204);
+    stage.ask(&format!("DELETE {at}/labels/defect"), CLASSIC, 404);
+}
+
+fn releases_and_runs(stage: &mut Stage, at: &str) {
+    let post = format!("POST {at}/releases");
+    let tag = json!({"tag_name": "v1"});
+    let release = stage.tell(&post, CLASSIC, &tag, 201).json();
+    stage.tell(&post, CLASSIC, &tag, 422);
+    stage.ask(
+        &format!("GET {at}/releases/{}", release["id"]),
+        CLASSIC,
+        200,
+    );
+    stage.ask(&format!("GET {at}/releases/1"), CLASSIC, 404);
+    stage.ask(&format!("GET {at}/releases/tags/v1"), CLASSIC, 200);
+    stage
+        .github
+        .change(|state| state.add_run("acme/site", "Fix the build"));
+    stage.ask(&format!("GET {at}/actions/workflows"), CLASSIC, 200);
+    // By its file's name: a number is also a text, and so fits both forms that are described.
+    stage.ask(&format!("GET {at}/actions/workflows/ci.yml"), CLASSIC, 200);
+    stage.ask(
+        &format!("GET {at}/actions/workflows/nothing.yml"),
+        CLASSIC,
+        404,
+    );
+    let runs = format!("GET {at}/actions/runs");
+    let all = stage.ask(&runs, CLASSIC, 200).json();
+    let id = &all["workflow_runs"][0]["id"];
+    stage.ask(&format!("{runs}/{id}"), CLASSIC, 200);
+    stage.ask(&format!("{runs}/1"), CLASSIC, 404);
 }
 
 pub(super) fn secrets(stage: &mut Stage) {

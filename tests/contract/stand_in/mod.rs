@@ -48,6 +48,8 @@ impl Stage {
             .organization("acme", &["acme-bot"])
             .repository_with("acme/site", |site| {
                 site.environments.insert("prod".into());
+                let ci = (".github/workflows/ci.yml".into(), "name: CI\n".into());
+                site.files.extend([ci]);
             })
             .repository("acme/two")
             .public_repository("alice/open")

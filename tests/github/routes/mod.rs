@@ -1,8 +1,11 @@
 //! From a path to what answers it, and who may go where.
 
 mod access;
+mod actions;
 mod app;
+mod labels;
 mod organization;
+mod releases;
 mod repository;
 mod revoke;
 mod secrets;
@@ -11,7 +14,7 @@ mod user;
 use super::answer::Answer;
 use super::identify::Who;
 use super::request::Request;
-use super::state::State;
+use super::state::{Repository, State};
 
 pub(crate) use access::Needs;
 pub(crate) use repository::hex;
@@ -43,6 +46,13 @@ impl State {
             ("GET", ["installation", "repositories"]) => self.reachable(request, who),
 
             ("GET", ["orgs", login]) => self.get_organization(request, login),
+            ("GET", ["orgs", login, "repos"]) => {
+                self.list_organization_repositories(request, who, login)
+            }
+            ("GET", ["organizations", id, "repos"]) => {
+                let login = self.organization_of(id)?;
+                self.list_organization_repositories(request, who, &login)
+            }
             ("GET", ["repositories", id]) => self.get_repository_by_id(request, who, id),
             (_, ["repositories", id, rest @ ..]) => {
                 self.repository_call_by_id(request, who, id, rest)
@@ -73,6 +83,23 @@ impl State {
     }
 }
 
+/// What the endpoint wants, as fine-grained tokens and Apps are told.
+pub(crate) fn accepted(answer: Answer, needs: Needs) -> Answer {
+    answer.with("x-accepted-github-permissions", needs.header())
+}
+
+/// The path of a list in a repository, as GitHub's links to its pages have it.
+pub(crate) fn by_number(repository: &Repository, rest: &[&str]) -> String {
+    format!("/repositories/{}/{}", repository.id, rest.join("/"))
+}
+
+pub(crate) fn linked(answer: Answer, link: Option<String>) -> Answer {
+    match link {
+        Some(link) => answer.with("link", link),
+        None => answer,
+    }
+}
+
 /// One page of a list, with the `Link` to the others.
 pub(crate) fn page<T>(request: &Request, all: Vec<T>) -> (Vec<T>, Option<String>) {
     page_at(request, &request.path, all)
@@ -89,9 +116,13 @@ pub(crate) fn page_at<T>(request: &Request, path: &str, all: Vec<T>) -> (Vec<T>,
     let per_page = number("per_page", 1, 100, 30);
     let page = number("page", 1, usize::MAX, 1);
     let last = all.len().div_ceil(per_page).max(1);
+    // What else was asked for holds on the other pages too.
+    let pairs = request.query.split('&').filter(|pair| !pair.is_empty());
+    let others = pairs.filter(|pair| !pair.starts_with("page="));
+    let others: String = others.map(|pair| format!("{pair}&")).collect();
     let link = |page: usize, rel: &str| {
         let url = format!("{}{path}", request.base);
-        format!("<{url}?per_page={per_page}&page={page}>; rel=\"{rel}\"")
+        format!("<{url}?{others}page={page}>; rel=\"{rel}\"")
     };
     let mut links = Vec::new();
     if page > 1 {

@@ -1,4 +1,4 @@
-//! Repositories: what can be read with one permission each, and issues and labels, which change.
+//! Repositories: what can be read with one permission each, and issues, which change.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,18 +7,15 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::answer::Answer;
 use super::super::identify::Who;
-use super::super::objects::label_object;
 use super::super::permission::Level;
 use super::super::request::Request;
 use super::super::state::{Issue, Repository, State};
-use super::{Needs, Outcome, page_at};
+use super::{Needs, Outcome, accepted, by_number, linked, page_at};
 
-const METADATA: Needs = Needs(&[("metadata", Level::Read)]);
-const CONTENTS: Needs = Needs(&[("contents", Level::Read)]);
+pub(super) const METADATA: Needs = Needs(&[("metadata", Level::Read)]);
+pub(super) const CONTENTS: Needs = Needs(&[("contents", Level::Read)]);
 const READ_ISSUES: Needs = Needs(&[("issues", Level::Read)]);
 const WRITE_ISSUES: Needs = Needs(&[("issues", Level::Write)]);
-const READ_LABELS: Needs = Needs(&[("issues", Level::Read), ("pull_requests", Level::Read)]);
-const WRITE_LABELS: Needs = Needs(&[("issues", Level::Write), ("pull_requests", Level::Write)]);
 
 /// Lists that are empty here: what they are good for is the permission they want. With a name, the
 /// list is inside an object of that field, with a count.
@@ -28,12 +25,9 @@ const EMPTY: &[(&str, Option<&str>, Needs)] = &[
     ("pulls", None, Needs(&[("pull_requests", Level::Read)])),
     ("branches", None, CONTENTS),
     ("commits", None, CONTENTS),
-    ("releases", None, CONTENTS),
     ("deployments", None, Needs(&[("deployments", Level::Read)])),
     ("hooks", None, Needs(&[("repository_hooks", Level::Read)])),
     ("keys", None, ADMINISTRATION),
-    ("actions/runs", Some("workflow_runs"), ACTIONS),
-    ("actions/workflows", Some("workflows"), ACTIONS),
     ("actions/artifacts", Some("artifacts"), ACTIONS),
     ("environments", Some("environments"), ACTIONS),
     (
@@ -58,7 +52,7 @@ const EMPTY: &[(&str, Option<&str>, Needs)] = &[
     ),
 ];
 const ADMINISTRATION: Needs = Needs(&[("administration", Level::Read)]);
-const ACTIONS: Needs = Needs(&[("actions", Level::Read)]);
+pub(super) const ACTIONS: Needs = Needs(&[("actions", Level::Read)]);
 
 impl State {
     pub(super) fn get_repository_by_id(&self, request: &Request, who: &Who, id: &str) -> Outcome {
@@ -115,26 +109,12 @@ impl State {
                 Ok(linked(accepted(Answer::json(200, list), READ_ISSUES), link))
             }
             ("POST", ["issues"]) => self.open_issue(request, who, place),
-            ("GET", ["labels"]) => {
-                let found = self.open(request, who, place, READ_LABELS)?;
-                let labels = found.labels.iter().collect();
-                let (labels, link) = page_at(request, &by_number(found, rest), labels);
-                let labels = labels.into_iter();
-                let list: Value = labels
-                    .map(|(name, color)| label_object(&request.base, found, name, color))
-                    .collect();
-                Ok(linked(accepted(Answer::json(200, list), READ_LABELS), link))
+            (_, ["labels", rest @ ..]) => self.labels_call(request, who, place, rest),
+            (_, ["releases", rest @ ..]) => self.releases_call(request, who, place, rest),
+            ("GET", ["actions", "workflows", rest @ ..]) => {
+                self.workflows_call(request, who, place, rest)
             }
-            ("GET", ["labels", name]) => {
-                let found = self.open(request, who, place, READ_LABELS)?;
-                let (name, color) = found
-                    .labels
-                    .get_key_value(*name)
-                    .ok_or_else(Answer::not_found)?;
-                let label = label_object(&request.base, found, name, color);
-                Ok(accepted(Answer::json(200, label), READ_LABELS))
-            }
-            ("POST", ["labels"]) => self.make_label(request, who, place),
+            ("GET", ["actions", "runs", rest @ ..]) => self.runs_call(request, who, place, rest),
             ("GET", ["actions", "permissions"]) => {
                 self.open(request, who, place, ADMINISTRATION)?;
                 let body = json!({ "enabled": true, "allowed_actions": "all" });
@@ -174,23 +154,6 @@ impl State {
         Ok(accepted(answer, WRITE_ISSUES))
     }
 
-    fn make_label(&mut self, request: &Request, who: &Who, place: (&str, &str)) -> Outcome {
-        let id = self.open(request, who, place, WRITE_LABELS)?.id;
-        let body = request.json()?;
-        let name = body["name"].as_str().filter(|name| !name.is_empty());
-        let name = name.ok_or_else(|| Answer::invalid("Label", "name", "missing_field"))?;
-        let color = body["color"].as_str().unwrap_or("ededed");
-        let repository = self.repositories.get_mut(&id).expect("it was just opened");
-        if repository.labels.contains_key(name) {
-            return Err(Answer::invalid("Label", "name", "already_exists"));
-        }
-        repository.labels.insert(name.to_owned(), color.to_owned());
-        let object = label_object(&request.base, repository, name, color);
-        let location = object["url"].as_str().unwrap_or_default().to_owned();
-        let answer = Answer::json(201, object).with("location", location);
-        Ok(accepted(answer, WRITE_LABELS))
-    }
-
     fn empty_list(&self, request: &Request, who: &Who, place: (&str, &str), rest: &str) -> Outcome {
         let mut known = EMPTY.iter();
         let (_, field, needs) = known
@@ -226,23 +189,6 @@ fn contents(request: &Request, repository: &Repository, path: &str) -> Outcome {
             "_links": { "self": url, "git": git, "html": html },
         }),
     ))
-}
-
-/// What the endpoint wants, as fine-grained tokens and Apps are told.
-fn accepted(answer: Answer, needs: Needs) -> Answer {
-    answer.with("x-accepted-github-permissions", needs.header())
-}
-
-/// The path of a list in a repository, as GitHub's links to its pages have it.
-fn by_number(repository: &Repository, rest: &[&str]) -> String {
-    format!("/repositories/{}/{}", repository.id, rest.join("/"))
-}
-
-fn linked(answer: Answer, link: Option<String>) -> Answer {
-    match link {
-        Some(link) => answer.with("link", link),
-        None => answer,
-    }
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -2,6 +2,8 @@
 
 mod apps;
 mod faults;
+mod labels;
 mod lists;
 mod places;
+mod releases;
 mod tokens;
