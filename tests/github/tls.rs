@@ -1,4 +1,4 @@
-//! A certificate authority made at start, and a certificate of it for the loopback interface.
+//! A certificate authority made at start, and a certificate of it: for the loopback interface, or for other names.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,8 +9,13 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// Makes both; the authority's certificate goes to `ca`, its key is forgotten.
+/// Makes both for the loopback interface; the authority's certificate goes to `ca`, its key is forgotten.
 pub fn acceptor(ca: &Path) -> TlsAcceptor {
+    acceptor_for(ca, &["127.0.0.1", "::1", "localhost"])
+}
+
+/// The same for these names.
+pub fn acceptor_for(ca: &Path, names: &[&str]) -> TlsAcceptor {
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -22,7 +27,7 @@ pub fn acceptor(ca: &Path) -> TlsAcceptor {
     std::fs::write(ca, certificate.pem()).unwrap();
     let issuer = Issuer::new(authority, authority_key);
 
-    let names = ["127.0.0.1", "::1", "localhost"].map(str::to_owned);
+    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut server = CertificateParams::new(names).unwrap();
     server.use_authority_key_identifier_extension = true;
     let key = KeyPair::generate().unwrap();

@@ -26,12 +26,18 @@ pub fn can_be_used() -> bool {
 ///
 /// The directory holds the socket: the home is closed to others. It goes when it is dropped.
 pub fn open_to_all(mut home: Home, config: &str) -> (TestBroker, TempDir) {
+    let directory = open(&mut home, config);
+    (home.start(), directory)
+}
+
+/// The home of a broker that every account may ask, once it is started.
+pub fn open(home: &mut Home, config: &str) -> TempDir {
     let directory = tempfile::Builder::new().prefix("tokend-").tempdir();
     let directory = directory.unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     home.places.set_socket(directory.path().join("tokend.sock"));
     home.config(&format!("[socket]\nmode = \"0666\"\n{config}"));
-    (home.start(), directory)
+    directory
 }
 
 /// A home with purposes for the tests' own account, for Alice and for Bob. Names of one length, so that

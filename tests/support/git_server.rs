@@ -163,6 +163,15 @@ fn make_repository(directory: &Path) {
             &served,
             &["clone", "--quiet", "--bare", "../../first", "site.git"],
         );
+        // Tests push noise: what is not compressed, not unpacked and not compared is served fast.
+        let repository = served.join("site.git");
+        for (name, value) in [
+            ("core.compression", "0"),
+            ("receive.unpackLimit", "1"),
+            ("pack.window", "0"),
+        ] {
+            git(&repository, &["config", name, value]);
+        }
     }
 }
 

@@ -27,6 +27,7 @@ pub mod forge;
 pub mod git_server;
 #[path = "../github/mod.rs"]
 pub mod github;
+pub mod github_com;
 pub mod home;
 pub mod http;
 pub mod keyring;
@@ -35,6 +36,7 @@ mod loopback;
 pub mod namespace;
 pub mod needs;
 pub mod one_password;
+pub mod processes;
 mod ran;
 pub mod relay;
 pub mod scenes;

@@ -16,6 +16,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::broker::{Ran, run_as};
+use support::processes::copies_in_memory;
 use support::terminal::Terminal;
 use support::wait::until;
 use support::{Home, TestBroker, canary, needs};
@@ -297,8 +298,8 @@ fn memory_holds_no_secret_after_a_lock(day: &mut Day) {
         .partition(|secret| *secret == canary::FINE_GRAINED);
     let pid = day.broker.pid();
     // What came by the environment stays there, which also shows that the search would find one.
-    assert!(!process::copies_in_memory(pid, &environment).is_empty());
-    let found = process::copies_in_memory(pid, &secrets);
+    assert!(!copies_in_memory(pid, &environment).is_empty());
+    let found = copies_in_memory(pid, &secrets);
     assert!(found.is_empty(), "{found:#?}");
 }
 

@@ -1,6 +1,6 @@
 //! The process itself: its memory, and what is left of it after a crash.
 
-use std::collections::BTreeSet;
+use support::processes::copies_in_memory;
 
 use super::*;
 
@@ -109,53 +109,6 @@ fn p10_the_brokers_own_account_can_neither_read_its_memory_nor_trace_it() {
 fn run_to_end(command: &mut Command) -> Ran {
     run_as(command, NOBODY, NOBODY);
     Ran::of(command)
-}
-
-/// What root finds of these in the memory of the broker.
-pub(super) fn copies_in_memory(pid: Pid, secrets: &[&str]) -> Vec<String> {
-    use std::os::unix::fs::FileExt as _;
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
-    let memory = fs::File::open(format!("/proc/{pid}/mem")).unwrap();
-    let mut found = Vec::new();
-    for line in maps.lines() {
-        let (range, rest) = line.split_once(' ').unwrap();
-        // What is not written to is a program's own text.
-        if !rest.starts_with("rw") {
-            continue;
-        }
-        let (start, end) = range.split_once('-').unwrap();
-        let start = u64::from_str_radix(start, 16).unwrap();
-        let end = u64::from_str_radix(end, 16).unwrap();
-        let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
-        // A stack's guard, or what was unmapped meanwhile.
-        if memory.read_exact_at(&mut bytes, start).is_err() {
-            continue;
-        }
-        for (at, secret) in places_of(secrets, &bytes) {
-            let around = &bytes[at.saturating_sub(24)..at];
-            found.push(format!(
-                "{secret} at {:x} {rest}: after {:?}",
-                start + at as u64,
-                around.escape_ascii().to_string()
-            ));
-        }
-    }
-    found
-}
-
-fn places_of<'s>(secrets: &[&'s str], bytes: &[u8]) -> Vec<(usize, &'s str)> {
-    // In one pass, and fast enough without an optimiser.
-    let begins: BTreeSet<u8> = secrets.iter().map(|secret| secret.as_bytes()[0]).collect();
-    let mut found = Vec::new();
-    for (at, byte) in bytes.iter().enumerate() {
-        if begins.contains(byte) {
-            let here = &bytes[at..];
-            let of = secrets.iter();
-            let of = of.filter(|secret| here.starts_with(secret.as_bytes()));
-            found.extend(of.map(|secret| (at, *secret)));
-        }
-    }
-    found
 }
 
 #[test]

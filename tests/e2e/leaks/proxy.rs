@@ -201,7 +201,7 @@ fn p10_after_a_lock_the_memory_holds_no_value_that_requests_were_made_with() {
 fn nothing_in_memory(scene: &Scene, secrets: &[&str]) {
     let mut found = Vec::new();
     let is_wiped = wait::is_soon(|| {
-        found = process::copies_in_memory(scene.broker.pid(), secrets);
+        found = copies_in_memory(scene.broker.pid(), secrets);
         found.is_empty()
     });
     assert!(is_wiped, "{found:#?}");

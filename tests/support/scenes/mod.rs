@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod checks;
+pub mod exec;
 pub mod four_tokens;
 pub mod leases;
 pub mod limits;
