@@ -43,4 +43,5 @@ mod service;
 mod socket;
 mod source;
 mod stalled;
+mod tunnel;
 mod warnings;

@@ -4,6 +4,7 @@
 //! the kernel shows of the processes is searched. That the search would find one is tested with it.
 
 mod cores;
+mod exec;
 mod process;
 mod proxy;
 

@@ -1,0 +1,47 @@
+"""What httpx does under `tokenctl exec`. In and out as `exec_octokit.mjs`."""
+
+import json
+import os
+import sys
+from urllib.parse import quote
+
+import httpx
+
+told = json.load(sys.stdin)
+here = f"/repos/{told['owner']}/{told['repo']}"
+
+
+def refused(answer):
+    return {
+        "status": answer.status_code,
+        "message": answer.json()["message"],
+        "code": answer.headers["tokend-error"],
+    }
+
+
+with httpx.Client(
+    base_url="https://api.github.com",
+    headers={"Authorization": "Bearer " + os.environ["GITHUB_TOKEN"]},
+) as github:
+    labels, page = [], f"{here}/labels?per_page=10"
+    while page:
+        answer = github.get(page).raise_for_status()
+        labels += [label["name"] for label in answer.json()]
+        page = answer.links.get("next", {}).get("url")
+    name = "type/bug"
+    made = github.post(f"{here}/labels", json={"name": name, "color": "ff0000"})
+    found = github.get(f"{here}/labels/{quote(name, safe='')}").raise_for_status()
+    json.dump(
+        {
+            "labels": labels,
+            "made": made.status_code,
+            "found": found.json()["name"],
+            "refused": [
+                refused(github.get(f"/repos/{told['other']}")),
+                refused(github.get(f"{here}/hooks")),
+                refused(github.get("/user")),
+                refused(github.post("/graphql", json={"query": "{viewer{login}}"})),
+            ],
+        },
+        sys.stdout,
+    )

@@ -1,0 +1,52 @@
+"""What requests does under `tokenctl exec`. In and out as `exec_octokit.mjs`."""
+
+import json
+import os
+import sys
+from urllib.parse import quote
+
+import requests
+
+API = "https://api.github.com"
+
+told = json.load(sys.stdin)
+here = f"{API}/repos/{told['owner']}/{told['repo']}"
+github = requests.Session()
+github.headers["Authorization"] = "Bearer " + os.environ["GITHUB_TOKEN"]
+
+
+def refused(answer):
+    return {
+        "status": answer.status_code,
+        "message": answer.json()["message"],
+        "code": answer.headers["tokend-error"],
+    }
+
+
+def good(answer):
+    answer.raise_for_status()
+    return answer
+
+
+labels, page = [], f"{here}/labels?per_page=10"
+while page:
+    answer = good(github.get(page))
+    labels += [label["name"] for label in answer.json()]
+    page = answer.links.get("next", {}).get("url")
+name = "type/bug"
+made = github.post(f"{here}/labels", json={"name": name, "color": "ff0000"})
+found = good(github.get(f"{here}/labels/{quote(name, safe='')}"))
+json.dump(
+    {
+        "labels": labels,
+        "made": made.status_code,
+        "found": found.json()["name"],
+        "refused": [
+            refused(github.get(f"{API}/repos/{told['other']}")),
+            refused(github.get(f"{here}/hooks")),
+            refused(github.get(f"{API}/user")),
+            refused(github.post(f"{API}/graphql", json={"query": "{viewer{login}}"})),
+        ],
+    },
+    sys.stdout,
+)
