@@ -89,13 +89,23 @@ impl Described<'_> {
         let parameter = here
             .next()
             .unwrap_or_else(|| panic!("{}: no {name}", self.name()));
-        if parameter["x-multi-segment"] == true {
+        if parameter["x-multi-segment"] == true || name == "name" && self.names_a_label() {
             ":+"
         } else if self.follow(&parameter["schema"])["type"] == "integer" {
             ":n"
         } else {
             ""
         }
+    }
+
+    /// Whether it ends with a label of a repository or an issue, whose name may hold slashes. The description does
+    /// not say so; but a label's own `url` has them as they are, such as `labels/kind/bug`, and PyGithub asks for it.
+    fn names_a_label(&self) -> bool {
+        [
+            "/repos/{owner}/{repo}/labels/{name}",
+            "/repos/{owner}/{repo}/issues/{issue_number}/labels/{name}",
+        ]
+        .contains(&self.path)
     }
 
     /// Whether it is about one owner, and not about one repository.

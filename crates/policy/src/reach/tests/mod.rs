@@ -287,6 +287,27 @@ fn what_reaches_past_its_path_is_refused_whatever_the_lease_holds() {
 }
 
 #[test]
+fn a_label_is_named_as_its_own_url_names_it() {
+    assert_eq!(
+        says("PATCH /repos/acme/site/labels/kind/bug"),
+        "PATCH /repos/{owner}/{repo}/labels/{name} needs issues: write, or pull_requests: write on acme/site"
+    );
+    assert_eq!(
+        says("DELETE /repos/acme/site/issues/1/labels/kind/bug"),
+        "DELETE /repos/{owner}/{repo}/issues/{issue_number}/labels/{name} needs issues: write, or \
+         pull_requests: write on acme/site"
+    );
+    for path in [
+        "labels/kind/../../../other/labels/bug",
+        "labels/kind//bug",
+        "labels/kind/%2e%2e",
+    ] {
+        let refused = says(&format!("PATCH /repos/acme/site/{path}"));
+        assert!(refused.starts_with("refused: "), "{refused}");
+    }
+}
+
+#[test]
 fn an_encoded_slash_is_read_both_ways() {
     let label = "GET /repos/{owner}/{repo}/labels/{name} needs issues: read, or pull_requests: read on acme/site";
     assert_eq!(says("GET /repos/acme/site/labels/type%2Fbug"), label);
