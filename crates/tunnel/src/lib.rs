@@ -62,8 +62,7 @@ impl Certificate {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Self, CertificateError> {
-        let begins = moment(now)?.checked_sub(time::Duration::DAY);
-        let begins = begins.ok_or(CertificateError::Moment(now))?;
+        let begins = moment(now)? - time::Duration::DAY;
         let ends = moment(until)?;
         let not_made = |source| CertificateError::NotMade {
             hosts: hosts.join(", "),
@@ -149,9 +148,11 @@ impl Certificate {
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 
+/// A certificate counts years from 1 to 9999. The day that is taken off stays within.
 fn moment(at: Timestamp) -> Result<OffsetDateTime, CertificateError> {
-    OffsetDateTime::from_unix_timestamp(at.as_second())
-        .map_err(|_out_of_range| CertificateError::Moment(at))
+    let moment = OffsetDateTime::from_unix_timestamp(at.as_second()).ok();
+    let moment = moment.filter(|moment| (2..=9999).contains(&moment.year()));
+    moment.ok_or(CertificateError::Moment(at))
 }
 
 #[cfg(test)]
