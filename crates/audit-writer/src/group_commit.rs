@@ -85,8 +85,8 @@ pub(super) struct Durable {
 const KEPT_WITHOUT_LEASE: usize = 256;
 
 /// How long records that no one waits for gather, so that hundreds of them share a sync. Short enough that a crash
-/// takes with it no more than a sync under way might.
-const GATHERING: Duration = Duration::from_millis(5);
+/// takes with it no more than a sync under way on a slow disk might.
+const GATHERING: Duration = Duration::from_millis(20);
 
 /// How often a faulted log looks, unasked, whether it works again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);

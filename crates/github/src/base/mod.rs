@@ -195,24 +195,15 @@ impl fmt::Display for BaseUrl {
 
 /// The address of `path` below `base`, or `None` if it would be another one.
 fn below(base: &Url, path: &str, query: Option<&str>) -> Option<Url> {
-    let root = base.as_str().trim_end_matches('/');
-    let mut text = String::with_capacity(
-        root.len() + path.len() + query.map_or(0, |query| query.len() + "?".len()),
-    );
-    text.push_str(root);
-    text.push_str(path);
-    if let Some(query) = query {
-        text.push('?');
-        text.push_str(query);
-    }
-    let url = Url::parse(&text).ok()?;
     let prefix = base.path().trim_end_matches('/');
-    let stays = path.starts_with('/')
-        && url.origin() == base.origin()
-        && url.username().is_empty()
-        && url.password().is_none()
-        && url.fragment().is_none()
-        && url.path().strip_prefix(prefix) == Some(path);
+    let mut url = base.clone();
+    // Neither touches the host. What a path or a query does not hold as it is, they encode.
+    match prefix {
+        "" => url.set_path(path),
+        prefix => url.set_path(&[prefix, path].concat()),
+    }
+    url.set_query(query);
+    let stays = path.starts_with('/') && url.path().strip_prefix(prefix) == Some(path);
     stays.then_some(url)
 }
 

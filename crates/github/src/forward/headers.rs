@@ -7,8 +7,10 @@
 use broker_policy::reach::GithubHost;
 use reqwest::Method;
 use reqwest::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
-    HeaderMap, HeaderName, HeaderValue, IF_RANGE, RANGE, TRANSFER_ENCODING,
+    ACCEPT_ENCODING, ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH,
+    CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_RANGE, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, RANGE, SET_COOKIE, STRICT_TRANSPORT_SECURITY, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
 };
 
 use super::Forward;
@@ -72,8 +74,8 @@ pub(super) fn for_caller(headers: &mut HeaderMap) {
     for name in named {
         headers.remove(name);
     }
-    for name in DROPPED {
-        headers.remove(*name);
+    for name in &DROPPED {
+        headers.remove(name);
     }
 }
 
@@ -124,23 +126,23 @@ fn is_form(value: &HeaderValue) -> bool {
 /// More than an ordinary request has of those listed, so that the map does not grow.
 const ROOM: usize = 16;
 
-const DROPPED: &[&str] = &[
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authentication-info",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "alt-svc",
-    "strict-transport-security",
-    "set-cookie",
-    "x-oauth-scopes",
-    "x-accepted-oauth-scopes",
-    "x-oauth-client-id",
-    "github-authentication-token-expiration",
-    "x-github-sso",
+static DROPPED: [HeaderName; 18] = [
+    CONNECTION,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    ALT_SVC,
+    STRICT_TRANSPORT_SECURITY,
+    SET_COOKIE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-authentication-info"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("x-oauth-scopes"),
+    HeaderName::from_static("x-accepted-oauth-scopes"),
+    HeaderName::from_static("x-oauth-client-id"),
+    HeaderName::from_static("github-authentication-token-expiration"),
+    HeaderName::from_static("x-github-sso"),
 ];
