@@ -5,6 +5,8 @@
 //! one for each time it can be decoded, and all of them must be allowed. What no client needs and what
 //! servers are known to read differently is refused here: dot segments, empty ones, backslashes.
 
+use std::borrow::Cow;
+
 /// The longest path that is read. Ours: GitHub documents no limit, and no operation comes near.
 const LONGEST: usize = 4096;
 /// The most segments, so that matching takes bounded time. Ours.
@@ -13,15 +15,15 @@ const MOST_SEGMENTS: usize = 64;
 const MOST_ROUNDS: usize = 3;
 
 /// The segments of a path, as one way of reading it gives them.
-pub(super) type Reading = Vec<String>;
+pub(super) type Reading<'t> = Vec<Cow<'t, str>>;
 
 /// A path that can be decided on.
 #[derive(Debug)]
-pub(super) struct Path {
+pub(super) struct Path<'t> {
     /// As it came.
-    pub(super) plain: Reading,
+    pub(super) plain: Reading<'t>,
     /// Decoded once, twice, until nothing changes; none where there was nothing to decode.
-    pub(super) decoded: Vec<Reading>,
+    pub(super) decoded: Vec<Reading<'static>>,
 }
 
 /// Why a path is refused whatever it names.
@@ -51,13 +53,13 @@ pub enum BadPath {
     TooLong,
 }
 
-impl Path {
+impl<'t> Path<'t> {
     /// Reads the path of a request: origin form without the query.
     ///
     /// # Errors
     ///
     /// A path that two servers might read differently.
-    pub(super) fn parse(text: &str) -> Result<Self, BadPath> {
+    pub(super) fn parse(text: &'t str) -> Result<Self, BadPath> {
         if text.len() > LONGEST {
             return Err(BadPath::TooLong);
         }
@@ -73,7 +75,8 @@ impl Path {
             return Ok(Self { plain, decoded });
         };
         for _ in 0..MOST_ROUNDS {
-            decoded.push(segments(&text)?);
+            let reading = segments(&text)?.into_iter();
+            decoded.push(reading.map(|part| part.into_owned().into()).collect());
             match decode(&text, false)? {
                 Some(next) => text = next,
                 None => return Ok(Self { plain, decoded }),
@@ -83,7 +86,7 @@ impl Path {
     }
 }
 
-fn segments(text: &str) -> Result<Reading, BadPath> {
+fn segments(text: &str) -> Result<Reading<'_>, BadPath> {
     if text.contains(|c: char| c == '\\' || c.is_control()) {
         return Err(BadPath::Character);
     }
@@ -91,12 +94,12 @@ fn segments(text: &str) -> Result<Reading, BadPath> {
     if rest.is_empty() {
         return Ok(Reading::new());
     }
-    let segments: Reading = rest.split('/').map(str::to_owned).collect();
+    let segments: Reading<'_> = rest.split('/').map(Cow::Borrowed).collect();
     if segments.len() > MOST_SEGMENTS {
         return Err(BadPath::TooLong);
     }
     for segment in &segments {
-        match segment.as_str() {
+        match &**segment {
             "" => return Err(BadPath::Empty),
             "." | ".." => return Err(BadPath::Dots),
             _ => {}
@@ -108,6 +111,9 @@ fn segments(text: &str) -> Result<Reading, BadPath> {
 /// The text with each `%XX` replaced by its byte; `None` where there is none. A `%` that encodes
 /// nothing is an error in a path as it came (`strict`) and itself in one that was decoded before.
 fn decode(text: &str, strict: bool) -> Result<Option<String>, BadPath> {
+    if !text.contains('%') {
+        return Ok(None);
+    }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     let mut changed = false;

@@ -3,6 +3,7 @@
 //! The table is made by `tests/reach` from GitHub's OpenAPI description and a list of what each operation
 //! needs; its grammar stands at its top. It is parsed once, into slices of the text itself.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -120,7 +121,7 @@ impl Table {
 
     /// The operations that this reading of a path means: the one that is spelled so, segment by segment, or
     /// else all in which some value takes several segments.
-    pub(super) fn matches(&self, method: &str, reading: &Reading, spans: Spans) -> Vec<Match> {
+    pub(super) fn matches(&self, method: &str, reading: &Reading<'_>, spans: Spans) -> Vec<Match> {
         let mut walk = Walk {
             method,
             spans: None,
@@ -190,7 +191,7 @@ struct Walk<'r> {
 }
 
 impl Walk<'_> {
-    fn from(&mut self, node: &Node, rest: &[String]) {
+    fn from(&mut self, node: &Node, rest: &[Cow<'_, str>]) {
         let Some((first, after)) = rest.split_first() else {
             let mut here = node.operations.iter();
             if let Some((operation, said)) = here.find(|(there, _)| there.method == self.method) {
@@ -203,7 +204,7 @@ impl Walk<'_> {
             return;
         };
         let before = self.found.len();
-        if let Some(node) = node.literals.get(first.as_str()) {
+        if let Some(node) = node.literals.get(&**first) {
             self.from(node, after);
         }
         if self.spans.is_none() && self.found.len() > before {

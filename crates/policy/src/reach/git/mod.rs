@@ -94,7 +94,7 @@ impl GitRequest {
     /// [`NotGit`]: no lease allows it.
     pub fn parse(method: &str, path: &str, query: Option<&str>) -> Result<Self, NotGit> {
         let parsed = Path::parse(path)?.plain;
-        let segments: Vec<&str> = parsed.iter().map(String::as_str).collect();
+        let segments: Vec<&str> = parsed.iter().map(AsRef::as_ref).collect();
         let [owner, name, rest @ ..] = segments.as_slice() else {
             return Err(NotGit::Other);
         };
