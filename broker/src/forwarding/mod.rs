@@ -278,6 +278,7 @@ impl Forwarding {
         let value = self.value_for(&passage, lease, proxied).await;
         let value = value.inspect_err(|refusal| outcome.failed(refusal))?;
         proxied.uses.requests.fetch_add(1, Ordering::Relaxed);
+        outcome.under_way = Some(proxied.begin());
         let ProxyRequest {
             method,
             host,

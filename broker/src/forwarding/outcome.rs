@@ -17,6 +17,7 @@ use reqwest::header::{CONTENT_LENGTH, HeaderMap};
 use super::ProxyRequest;
 use crate::journal::Journal;
 use crate::lease::Lease;
+use crate::leases::proxied::UnderWay;
 
 /// Why a request is cut off whose lease ended meanwhile.
 pub(super) const LEASE_OVER: &str = "the lease ended";
@@ -71,6 +72,8 @@ pub(super) struct Outcome {
     sent: Arc<AtomicU64>,
     received: u64,
     why: Option<String>,
+    /// Has its lease renewed for as long as this lasts.
+    pub(super) under_way: Option<UnderWay>,
 }
 
 impl Outcome {
@@ -88,6 +91,7 @@ impl Outcome {
             sent: Arc::default(),
             received: 0,
             why: None,
+            under_way: None,
         }
     }
 

@@ -7,6 +7,7 @@ use broker_audit::record::LeaseEvent;
 use broker_audit_writer::Effect;
 use broker_policy::{Caller, Decision, Denial, Grant, Request};
 use broker_protocol::names::{LeaseId, Permissions};
+use futures_util::future::join_all;
 
 use crate::lease::Lease;
 use crate::lease_record;
@@ -130,6 +131,16 @@ impl Leases {
             Ok(Err(error)) => tracing::debug!(lease = %lease.id, cause = %error, "not renewed"),
             Err(panic) => tracing::error!(cause = %panic, "a renewal failed"),
         }
+    }
+
+    /// Renews the leases of requests that are under way, as these did when they began: a transfer may last longer than
+    /// its lease.
+    pub(crate) async fn renew_those_in_use(self: &Arc<Self>) {
+        let in_use = self.table.in_use();
+        let renewing = in_use
+            .iter()
+            .map(|(lease, proxied)| self.renew_in_use(lease, proxied));
+        join_all(renewing).await;
     }
 
     /// Whether half of the rule's time is over, and a renewal would add any: times are whole seconds, so the last

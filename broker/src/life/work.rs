@@ -18,6 +18,10 @@ pub(super) fn start_tasks(app: &App, tasks: &mut Tasks) {
         app.leases.note_head();
         app.limits.record_limits();
         app.limits.warn_of_floors();
+    });
+
+    tasks.every("in use", Rounds::finished(IN_USE), app, |app| async move {
+        app.leases.renew_those_in_use().await;
         app.leases.forget_tunnels().await;
     });
 
@@ -89,6 +93,8 @@ pub(super) fn start_tasks(app: &App, tasks: &mut Tasks) {
 const SWEEP: Duration = Duration::from_millis(250);
 /// How often the vault notes the audit log's head.
 const NOTE: Duration = Duration::from_secs(1);
+/// How often leases of requests under way are looked at, and certificates of leases that are over.
+const IN_USE: Duration = Duration::from_secs(1);
 /// How often deadlines are checked, and what could not be delivered is tried again.
 const WARN: Duration = Duration::from_secs(60);
 /// How long at least between two questions for what is left of a rate limit.

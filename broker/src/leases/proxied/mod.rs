@@ -13,7 +13,7 @@ mod tunnel;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use broker_audit_writer::{Recorded, Use};
@@ -41,7 +41,12 @@ pub(crate) struct Proxied {
     /// Held while the certificate for that is made.
     certifying: tokio::sync::Mutex<()>,
     pub(crate) uses: Uses,
+    /// How many requests are under way.
+    under_way: AtomicUsize,
 }
+
+/// A request that is under way. Its lease is in use until this is dropped.
+pub(crate) struct UnderWay(Arc<Proxied>);
 
 /// What a lease was used for since the broker started.
 #[derive(Debug, Default)]
@@ -74,6 +79,7 @@ impl Proxied {
             tunnel: Mutex::default(),
             certifying: tokio::sync::Mutex::default(),
             uses: Uses::default(),
+            under_way: AtomicUsize::new(0),
         }
     }
 
@@ -82,12 +88,29 @@ impl Proxied {
         Arc::clone(&self.renewal).try_lock_owned().ok()
     }
 
+    /// Counts a request.
+    pub(crate) fn begin(self: &Arc<Self>) -> UnderWay {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(Arc::clone(self))
+    }
+
+    /// Whether a request is under way.
+    pub(in crate::leases) fn is_in_use(&self) -> bool {
+        self.under_way.load(Ordering::Relaxed) > 0
+    }
+
     fn value(&self) -> MutexGuard<'_, Option<Arc<HeldValue>>> {
         self.value.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tunnel(&self) -> MutexGuard<'_, Option<Arc<TunnelEnd>>> {
         self.tunnel.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

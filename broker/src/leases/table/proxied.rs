@@ -47,6 +47,19 @@ impl LeaseTable {
         self.lock().leases.get(id)?.proxied.clone()
     }
 
+    /// The live `proxy` leases that a request is under way for, with what is kept of them.
+    pub(crate) fn in_use(&self) -> Vec<(Arc<Lease>, Arc<Proxied>)> {
+        let inner = self.lock();
+        let all = inner.leases.values().filter_map(|live| {
+            let proxied = live
+                .proxied
+                .as_ref()
+                .filter(|proxied| proxied.is_in_use())?;
+            Some((Arc::clone(&live.lease), Arc::clone(proxied)))
+        });
+        all.collect()
+    }
+
     /// What is kept of all live `proxy` leases.
     pub(crate) fn all_proxied(&self) -> Vec<Arc<Proxied>> {
         let inner = self.lock();

@@ -245,8 +245,9 @@ impl InProcess {
     pub(crate) fn round(&self) {
         let running = self.running();
         let app = &running.app;
-        app.leases.expire_leases();
         running.run(async {
+            app.leases.expire_leases();
+            app.leases.renew_those_in_use().await;
             app.leases.forget_tunnels().await;
             if let Some(every) = app.config.github.check_every {
                 app.checks.run_due_check(every).await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use support::github::Fault;
 use support::home::write_private;
 use support::{canary, wait};
 
@@ -133,6 +134,35 @@ fn a_lease_in_use_is_renewed_until_it_is_renewable_no_longer() {
     broker.clock.advance(Duration::from_secs(8 * 60));
     assert_eq!(ask(), 403);
     wait::until(|| !broker.home.records_of("lease.expired").is_empty());
+}
+
+#[test]
+fn a_request_under_way_has_its_lease_renewed_for_as_long_as_it_lasts() {
+    let github = github();
+    let broker = broker(&github);
+    let (used, idle) = (lease(&broker), lease(&broker));
+    github.fault(Fault::on("GET /repos/**").hold());
+    let waiting = broker.begin_proxied(request(&github, &used.token, ("GET", LABELS, "")));
+    github.wait_for_calls("GET /repos/**", 1);
+    // A rule's 15 minutes, for which no other request comes.
+    for _ in 0..3 {
+        broker.clock.advance(Duration::from_secs(8 * 60));
+        broker.round();
+    }
+    github.heal();
+    assert_eq!(broker.finished(waiting).status, 200);
+    let renewed = broker.home.records_of("lease.renewed");
+    assert_eq!(renewed.len(), 3, "{renewed:#?}");
+    assert!(renewed.iter().all(|one| one["lease"] == used.id.as_str()));
+    assert_refused(
+        &get(&broker, &github, &idle.token, LABELS),
+        403,
+        "unknown_lease",
+    );
+    // It is in use no more.
+    broker.clock.advance(Duration::from_secs(8 * 60));
+    broker.round();
+    assert_eq!(broker.home.records_of("lease.renewed").len(), 3);
 }
 
 #[test]
