@@ -71,8 +71,8 @@ impl Refusal {
             status: 401,
             ..Self::new(
                 ErrorCode::Denied,
-                "this socket takes tokens of tokend alone; `tokenctl get PURPOSE` prints one for a \
-                 purpose that delivers `proxy`",
+                "only tokens of tokend are honoured here; run the command under `tokenctl exec PURPOSE`, or \
+                 take one with `tokenctl get PURPOSE`, for a purpose that delivers `proxy`",
             )
         }
     }
@@ -81,8 +81,8 @@ impl Refusal {
     pub(super) fn not_live() -> Self {
         Self::new(
             ErrorCode::UnknownLease,
-            "the lease of this token has ended, or is another account's; take a new one with \
-             `tokenctl get PURPOSE`",
+            "the lease of this token has ended, or is another account's; run the command again under \
+             `tokenctl exec PURPOSE`, or take a new token with `tokenctl get PURPOSE`",
         )
     }
 
@@ -163,6 +163,9 @@ impl From<Refused> for Refusal {
 
 impl From<TunnelError> for Refusal {
     fn from(error: TunnelError) -> Self {
+        if let TunnelError::NotLive(_) = error {
+            return Self::not_live();
+        }
         let code = error.answer().code;
         if code == ErrorCode::Internal {
             tracing::error!(code = code.as_str(), "{}", causes::describe(&error));

@@ -10,6 +10,7 @@ use axum::response::Response;
 use broker_protocol::api::LEASE_HEADER;
 use broker_protocol::names::LeaseId;
 use broker_secret_memory::redact;
+use hyper::ext::ReasonPhrase;
 
 use super::answer::{self, Form};
 use super::request::{bad, only, peer, text};
@@ -26,7 +27,14 @@ impl Proxy {
                 response.extensions_mut().insert(Arc::new(tunnel));
                 response
             }
-            Err(refusal) => answer::refused(&refusal, Form::Json),
+            Err(refusal) => {
+                let mut refused = answer::refused(&refusal, Form::Json);
+                // Clients drop the body, and some of them show this.
+                if let Ok(reason) = ReasonPhrase::try_from(refusal.why.as_bytes()) {
+                    refused.extensions_mut().insert(reason);
+                }
+                refused
+            }
         }
     }
 
@@ -64,7 +72,8 @@ fn parse(parts: &Parts) -> Result<(LeaseId, &str), Refusal> {
         return Err(bad("a CONNECT has no body"));
     }
     let target = parts.uri.authority().map(|target| target.as_str());
-    let target = target.ok_or_else(|| bad("a CONNECT names HOST:PORT"))?;
+    let target = target.filter(|target| parts.uri == **target);
+    let target = target.ok_or_else(|| bad("a CONNECT names HOST:PORT and nothing else"))?;
     if let Some(host) = only(headers, &HOST)?
         && !text(host, "Host")?.eq_ignore_ascii_case(target)
     {

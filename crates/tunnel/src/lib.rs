@@ -49,8 +49,8 @@ pub enum CertificateError {
 }
 
 impl Certificate {
-    /// Makes one for these host names or addresses, valid from a day before `now`, since a client's clock may be
-    /// another one, until `until`. `lease` is in the authority's name, which must be its own: clients look for an
+    /// Makes one for these host names or addresses, valid from a day before `now` until a day after `until`: the
+    /// clock may be set meanwhile, and it is the lease that ends. `lease` is in the authority's name, which must be its own: clients look for an
     /// authority by its name.
     ///
     /// # Errors
@@ -63,7 +63,7 @@ impl Certificate {
         until: Timestamp,
     ) -> Result<Self, CertificateError> {
         let begins = moment(now)? - time::Duration::DAY;
-        let ends = moment(until)?;
+        let ends = moment(until)? + time::Duration::DAY;
         let not_made = |source| CertificateError::NotMade {
             hosts: hosts.join(", "),
             source,
@@ -148,10 +148,10 @@ impl Certificate {
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 
-/// A certificate counts years from 1 to 9999. The day that is taken off stays within.
+/// A certificate counts years from 1 to 9999. A day more or less stays within.
 fn moment(at: Timestamp) -> Result<OffsetDateTime, CertificateError> {
     let moment = OffsetDateTime::from_unix_timestamp(at.as_second()).ok();
-    let moment = moment.filter(|moment| (2..=9999).contains(&moment.year()));
+    let moment = moment.filter(|moment| (2..9999).contains(&moment.year()));
     moment.ok_or(CertificateError::Moment(at))
 }
 

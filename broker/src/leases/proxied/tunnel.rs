@@ -62,12 +62,19 @@ impl From<VaultError> for TunnelError {
     }
 }
 
-/// The leases whose certificates the vault keeps; `None` until it was asked.
+/// The leases whose certificates the vault keeps.
 #[derive(Default)]
-pub(in crate::leases) struct KeptTunnels(Mutex<Option<HashSet<LeaseId>>>);
+pub(in crate::leases) struct KeptTunnels(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    /// Whether the vault was asked for those from before this start.
+    asked: bool,
+    leases: HashSet<LeaseId>,
+}
 
 impl KeptTunnels {
-    fn lock(&self) -> MutexGuard<'_, Option<HashSet<LeaseId>>> {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -97,9 +104,7 @@ impl Leases {
         }
         let made = Certificate::make(id.as_str(), hosts, self.journal.now().wall, until)?;
         self.vault.keep_tunnel(id, made.expose()).await?;
-        if let Some(kept) = &mut *self.kept_tunnels.lock() {
-            kept.insert(id.clone());
-        }
+        self.kept_tunnels.lock().leases.insert(id.clone());
         self.hold_tunnel(&proxied, &made)
     }
 
@@ -177,26 +182,20 @@ impl Leases {
     }
 
     async fn forget_tunnels_now(&self) -> Result<(), VaultError> {
-        if self.kept_tunnels.lock().is_none() {
+        if !self.kept_tunnels.lock().asked {
             let found = self.vault.leases_with_tunnels().await?;
             let mut kept = self.kept_tunnels.lock();
-            kept.get_or_insert_default().extend(found);
+            kept.leases.extend(found);
+            kept.asked = true;
         }
-        let over: Vec<_> = match &*self.kept_tunnels.lock() {
-            Some(kept) => kept
-                .iter()
-                .filter(|id| !self.is_live(id))
-                .cloned()
-                .collect(),
-            None => Vec::new(),
-        };
+        let kept = self.kept_tunnels.lock().leases.clone();
+        let over: Vec<_> = kept.into_iter().filter(|id| !self.is_live(id)).collect();
         if over.is_empty() {
             return Ok(());
         }
         self.vault.forget_tunnels(over.clone()).await?;
-        if let Some(kept) = &mut *self.kept_tunnels.lock() {
-            kept.retain(|id| !over.contains(id));
-        }
+        let mut kept = self.kept_tunnels.lock();
+        kept.leases.retain(|id| !over.contains(id));
         Ok(())
     }
 

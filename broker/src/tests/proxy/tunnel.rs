@@ -113,6 +113,11 @@ fn p8_a_tunnel_is_for_the_account_of_its_lease_and_for_githubs_hosts() {
             403,
             "not_found",
         ),
+        (
+            connect(&format!("http://{to}/"), &one.id),
+            400,
+            "bad_request",
+        ),
         (connect(&to, "x"), 400, "bad_request"),
         (connect_with(&to, &[]), 400, "bad_request"),
         (
@@ -140,7 +145,7 @@ fn p8_a_tunnel_is_for_the_account_of_its_lease_and_for_githubs_hosts() {
         );
     }
     let refused = broker.home.records_of("proxy.refused");
-    assert_eq!(refused.len(), 11);
+    assert_eq!(refused.len(), 12);
     assert!(refused.iter().all(|one| one["method"] == "CONNECT"));
     assert_eq!(refused[0]["path"], to.as_str());
     assert!(github.journal().is_empty());
