@@ -266,7 +266,7 @@ impl Forwarding {
         request: ProxyRequest,
         body: Option<RequestBody>,
     ) -> Result<UpstreamAnswer, Refusal> {
-        Box::pin(self.leases.renew_in_use(lease, proxied)).await;
+        self.leases.renew_in_use(lease, proxied).await;
         // Policy may have ended it instead.
         let Some(over) = self.leases.table.until_over(&lease.id) else {
             return Err(self

@@ -108,9 +108,13 @@ impl Leases {
     /// might. Policy decides again: one that is no longer allowed is revoked. Where it cannot be renewed, it ends
     /// when it would have. One renewal is enough for all requests that come meanwhile.
     pub(crate) async fn renew_in_use(self: &Arc<Self>, lease: &Lease, proxied: &Proxied) {
-        if !self.is_to_be_renewed(lease) {
-            return;
+        if self.is_to_be_renewed(lease) {
+            // Few requests come to this, and all would carry it.
+            Box::pin(self.renew_once(lease, proxied)).await;
         }
+    }
+
+    async fn renew_once(self: &Arc<Self>, lease: &Lease, proxied: &Proxied) {
         let Some(turn) = proxied.turn_to_renew() else {
             return;
         };
