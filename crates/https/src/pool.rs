@@ -84,8 +84,9 @@ async fn build(ca: Option<PathBuf>, exchanges: Exchanges) -> Result<Client, Cann
     let built = tokio::task::spawn_blocking(move || {
         let mut builder = Client::builder()
             .redirect(redirect::Policy::none())
-            // How often is decided by the caller, not by the library.
-            .retry(reqwest::retry::never())
+            // How often is decided by the caller, not by the library, which would otherwise make a copy of each
+            // request for it, the credential included.
+            .retry(reqwest::retry::never().max_retries_per_request(0))
             // The environment must not be able to send credentials through another machine.
             .no_proxy()
             .referer(false)
