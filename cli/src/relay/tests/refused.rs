@@ -36,7 +36,7 @@ fn only_connect_is_answered() {
 #[test]
 fn a_socket_of_another_account_gets_nothing_and_reaches_nothing() {
     let setup = Setup {
-        is_own: false,
+        is_own: |_, _| false,
         ..PLAIN
     };
     let relay = setup.start();
@@ -82,4 +82,23 @@ fn it_ends_with_the_command() {
     let _open = relay.connect();
     relay.command = None;
     relay.ended.recv_timeout(Duration::from_secs(20)).unwrap();
+}
+
+#[test]
+fn a_client_that_sends_no_more_is_answered() {
+    let setup = Setup {
+        is_own: |peer, here| account::owner(peer, here) == Some(geteuid().as_raw()),
+        ..PLAIN
+    };
+    let relay = setup.start();
+    // The relay accepts the connection when both are here already.
+    for _ in 0..20 {
+        let mut client = relay.connect();
+        client
+            .write_all(b"GET http://github.test/ HTTP/1.1\r\n\r\n")
+            .unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let answer = rest(&mut client);
+        assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+    }
 }
