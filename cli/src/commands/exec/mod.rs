@@ -25,6 +25,7 @@ mod certificates;
 mod environment;
 mod git_config;
 mod leases;
+mod private_dir;
 mod tunnel;
 
 use std::ffi::OsStr;

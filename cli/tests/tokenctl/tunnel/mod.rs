@@ -112,6 +112,7 @@ fn exec(broker: &FakeBroker, args: &[&str]) -> Command {
 fn runtime(broker: &FakeBroker) -> PathBuf {
     let dir = broker.home.path().join("runtime");
     fs::create_dir_all(&dir).unwrap();
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).unwrap();
     dir
 }
 
