@@ -93,6 +93,7 @@ impl Prepared {
 /// Takes over what `exec` handed over: the port as standard input, a socket pair as standard output.
 fn prepare(asked: args::Relay) -> Result<Prepared, Failure> {
     let no_start = |error: io::Error| Failure::new(format!("the relay cannot start: {error}"));
+    process::block_signals().map_err(no_start)?;
     process::leave().map_err(no_start)?;
     let listener = io::stdin().as_fd().try_clone_to_owned().map_err(no_start)?;
     let listener = TcpListener::from(listener);

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use nix::errno::Errno;
 use nix::sys::prctl;
+use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{chdir, close, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
 /// Starts this program once more, with `--detached` added, and does not wait for it. This process ends, so
@@ -43,6 +44,23 @@ pub(super) fn leave() -> io::Result<()> {
     Ok(())
 }
 
+/// Blocks the signals that ask for an end, in this thread and those that it starts.
+///
+/// `systemctl stop` and the like signal every process of a group. A command that then finishes its work
+/// still needs its connections, and the relay ends with it in any case.
+pub(super) fn block_signals() -> io::Result<()> {
+    let mut blocked = SigSet::empty();
+    for signal in [
+        Signal::SIGHUP,
+        Signal::SIGINT,
+        Signal::SIGQUIT,
+        Signal::SIGTERM,
+    ] {
+        blocked.add(signal);
+    }
+    Ok(blocked.thread_block()?)
+}
+
 /// Opens what [`fall_silent`] points at.
 pub(super) fn open_nothing() -> io::Result<File> {
     OpenOptions::new().read(true).write(true).open("/dev/null")
@@ -56,5 +74,5 @@ pub(super) fn fall_silent(nothing: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// The program that runs, whatever became of its file meanwhile.
+/// The program that runs, also after its file was replaced or removed.
 pub(crate) const OWN_PROGRAM: &str = "/proc/self/exe";

@@ -133,3 +133,30 @@ fn other_hosts_are_reached_through_the_relay_outside() {
     );
     inner.end();
 }
+
+#[test]
+fn signals_that_ask_for_an_end_do_not_take_the_network_from_the_command() {
+    let broker = broker();
+    let host = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = host.local_addr().unwrap().port();
+    let running = Running::start(exec(&broker, &["labels"]));
+    let relay = running.relay();
+    let pid = relay.file_name().unwrap().to_str().unwrap().to_owned();
+    for signal in ["HUP", "INT", "QUIT", "TERM"] {
+        let killed = Command::new("sh")
+            .args(["-c", &format!("kill -{signal} {pid}")])
+            .status();
+        assert!(killed.unwrap().success());
+    }
+    let mut client = TcpStream::connect(running.relay_address()).unwrap();
+    client
+        .write_all(format!("CONNECT 127.0.0.1:{port} HTTP/1.1\r\n\r\n").as_bytes())
+        .unwrap();
+    drop(host.accept().unwrap());
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(relay.exists());
+    running.end();
+    until(|| !relay.exists());
+}
