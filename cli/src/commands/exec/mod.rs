@@ -25,10 +25,11 @@ mod certificates;
 mod environment;
 mod git_config;
 mod leases;
+mod own_account;
 mod private_dir;
 mod tunnel;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -87,14 +88,14 @@ fn prepare(broker: &Broker, wanted: Wanted, names: &[String]) -> Result<Vec<Vari
     // What is wrong with the environment is said before there is a lease.
     let mut before = None;
     match wanted.look(broker)? {
-        Some(HonouredBy::Broker) => before = Some(Before::read(&env)?),
+        Some(HonouredBy::Broker) => before = Some(ready_for_tunnel(&env)?),
         Some(HonouredBy::GitHub) => environment::refuse_inside_tunnel(&env)?,
         None => {}
     }
     let leases = Leases::take(broker, wanted)?;
     let prepared = leases.honoured_by().and_then(|by| match by {
         HonouredBy::Broker => {
-            let before = before.map_or_else(|| Before::read(&env), Ok)?;
+            let before = before.map_or_else(|| ready_for_tunnel(&env), Ok)?;
             let tunnel = Tunnel::start(broker, &leases.first().lease, &before.certificates)?;
             Ok(environment::with_tunnel(&leases, names, &before, &tunnel))
         }
@@ -109,6 +110,12 @@ fn prepare(broker: &Broker, wanted: Wanted, names: &[String]) -> Result<Vec<Vari
         leases.give_back(broker);
     }
     prepared
+}
+
+/// Reads what the environment said before, and refuses what a tunnel cannot be used with.
+fn ready_for_tunnel(env: &dyn Fn(&str) -> Option<OsString>) -> Result<Before, Failure> {
+    own_account::refuse_ambiguous()?;
+    Before::read(env)
 }
 
 /// The same with 125, 126 or 127, as `env` has them.
