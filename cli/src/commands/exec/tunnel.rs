@@ -14,6 +14,8 @@ use std::process::{Command, Stdio};
 
 use broker_protocol::api::{LeaseView, TunnelView};
 use broker_protocol::client::{ClientError, Request};
+use nix::sys::prctl;
+use nix::unistd::getpid;
 
 use super::bundle::Bundle;
 use super::certificates::Certificates;
@@ -22,6 +24,7 @@ use crate::error::Failure;
 use crate::host_port::HostPort;
 use crate::relay::process::OWN_PROGRAM;
 use crate::relay::{READY, previous};
+use crate::ui;
 
 /// A tunnel that stands.
 pub(super) struct Tunnel {
@@ -63,6 +66,7 @@ impl Tunnel {
             relay.args(["--host", &host.to_string()]);
         }
         start(relay, listener)?;
+        note_if_reaper();
         Ok(Self {
             hosts,
             relay: format!("http://127.0.0.1:{port}"),
@@ -137,6 +141,18 @@ fn start(mut relay: Command, listener: TcpListener) -> Result<(), Failure> {
         READY => Ok(()),
         "" => Err(Failure::new("cannot start the relay: it ended at once")),
         why => Err(Failure::new(why)),
+    }
+}
+
+/// Processes whose parent has ended become children of process 1, or of a process that asked for them: so the
+/// relay becomes the command's.
+fn note_if_reaper() {
+    let asked_for = prctl::get_child_subreaper() == Ok(true);
+    if getpid().as_raw() == 1 || asked_for {
+        ui::note(
+            "the command gets the relay as a child that it has not started, and may wait for it for ever; give \
+             the container an init, as with `docker run --init`",
+        );
     }
 }
 

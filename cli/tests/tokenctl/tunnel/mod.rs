@@ -109,6 +109,30 @@ fn exec(broker: &FakeBroker, args: &[&str]) -> Command {
     tokenctl
 }
 
+/// `exec` in namespaces of its own; `None` where this account may not make them.
+fn unshared(broker: &FakeBroker, options: &[&str]) -> Option<Command> {
+    let made = Command::new("unshare")
+        .args(options)
+        .arg("true")
+        .stderr(Stdio::null())
+        .status();
+    if !made.is_ok_and(|status| status.success()) {
+        return None;
+    }
+    let tokenctl = exec(broker, &["labels"]);
+    let mut unshare = Command::new("unshare");
+    unshare
+        .args(options)
+        .arg(tokenctl.get_program())
+        .args(tokenctl.get_args())
+        .env_clear()
+        .stdin(Stdio::null());
+    for (name, value) in tokenctl.get_envs() {
+        unshare.env(name, value.unwrap());
+    }
+    Some(unshare)
+}
+
 fn runtime(broker: &FakeBroker) -> PathBuf {
     let dir = broker.home.path().join("runtime");
     fs::create_dir_all(&dir).unwrap();

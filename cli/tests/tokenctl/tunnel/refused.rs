@@ -66,30 +66,6 @@ fn of_a_command_that_cannot_run_nothing_is_left() {
     }
 }
 
-/// `exec` in namespaces of its own; `None` where this account may not make them.
-fn unshared(broker: &FakeBroker, options: &[&str]) -> Option<Command> {
-    let made = Command::new("unshare")
-        .args(options)
-        .arg("true")
-        .stderr(Stdio::null())
-        .status();
-    if !made.is_ok_and(|status| status.success()) {
-        return None;
-    }
-    let tokenctl = exec(broker, &["labels"]);
-    let mut unshare = Command::new("unshare");
-    unshare
-        .args(options)
-        .arg(tokenctl.get_program())
-        .args(tokenctl.get_args())
-        .env_clear()
-        .stdin(Stdio::null());
-    for (name, value) in tokenctl.get_envs() {
-        unshare.env(name, value.unwrap());
-    }
-    Some(unshare)
-}
-
 #[test]
 fn an_account_that_looks_like_those_without_a_number_gets_no_tunnel() {
     let broker = broker();

@@ -160,3 +160,29 @@ fn signals_that_ask_for_an_end_do_not_take_the_network_from_the_command() {
     running.end();
     until(|| !relay.exists());
 }
+
+#[test]
+fn a_command_that_inherits_the_relay_is_told_so() {
+    let broker = broker();
+    let options = [
+        "--user",
+        "--map-root-user",
+        "--pid",
+        "--fork",
+        "--mount-proc",
+    ];
+    let Some(mut exec) = unshared(&broker, &options) else {
+        return;
+    };
+    let first = exec.args(["--", "sh", "-c", "echo $$"]).output().unwrap();
+    assert_eq!(out(&first), "1\n", "{first:?}");
+    assert!(
+        err(&first).starts_with("tokenctl: note: the command gets the relay as a child")
+            && err(&first).contains("`docker run --init`"),
+        "{first:?}"
+    );
+    let beside = [&options[..], &["sh", "-c", "\"$@\"; echo $?", "sh"]].concat();
+    let mut exec = unshared(&broker, &beside).unwrap();
+    let second = exec.args(["--", "true"]).output().unwrap();
+    assert_eq!((out(&second), err(&second)), ("0\n", ""));
+}
