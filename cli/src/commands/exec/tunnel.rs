@@ -78,17 +78,22 @@ impl Tunnel {
 fn ask(broker: &Broker, lease: &LeaseView) -> Result<TunnelView, Failure> {
     let path = format!("/v1/leases/{}/tunnel", lease.lease);
     let answer = broker.send_secret(&Request::new("POST", &path));
-    let answer = answer.map_err(|failure| match failure {
+    let answer = answer.map_err(explain_untrusted)?;
+    Ok(answer.json()?)
+}
+
+fn explain_untrusted(failure: Failure) -> Failure {
+    match failure {
         Failure::Broker(ClientError::Untrusted(uid)) => Failure::with_hint(
             format!(
                 "the broker runs as uid {uid}, which is neither this account nor root nor the configured one; the \
                  command was not led to it"
             ),
-            "if the broker is meant to run as that account, set TOKEND_SERVER_USER=NAME",
+            "find out whose socket that is; if the broker is meant to run as that account, set \
+             TOKEND_SERVER_USER=NAME",
         ),
         failure => failure,
-    })?;
-    Ok(answer.json()?)
+    }
 }
 
 fn unreadable(what: &str) -> Failure {
@@ -164,3 +169,25 @@ const KEPT: [&str; 5] = [
     "LOCALDOMAIN",
     "RES_OPTIONS",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broker_of_another_account_is_to_be_looked_into_before_it_is_trusted() {
+        let failure = explain_untrusted(Failure::Broker(ClientError::Untrusted(4711)));
+        assert!(
+            failure.to_string().contains("runs as uid 4711"),
+            "{failure}"
+        );
+        assert!(
+            failure
+                .hint()
+                .unwrap()
+                .starts_with("find out whose socket that is")
+        );
+        let other = explain_untrusted(Failure::Broker(ClientError::Cut));
+        assert!(matches!(other, Failure::Broker(ClientError::Cut)));
+    }
+}
