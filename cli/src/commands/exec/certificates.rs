@@ -4,6 +4,9 @@
 //! trusted: the system's, and those of the files that the environment named. And the one that is new: the
 //! authority of the tunnels, which can certify nothing more.
 //!
+//! All variables name this one file. So a variable that named fewer authorities than the system's, to trust no
+//! other, does not limit a client to them under `exec`.
+//!
 //! Only certificates are copied. A named file may hold a private key too.
 
 use std::collections::HashSet;
@@ -61,13 +64,19 @@ impl Certificates {
                 continue;
             };
             if read.insert(path.clone()) {
-                all.add_named(Path::new(&path)).map_err(|(path, error)| {
+                let hint =
+                    format!("correct it, or do without: `env -u {variable} tokenctl exec …`");
+                let found = all.add_named(Path::new(&path)).map_err(|(path, error)| {
                     let path = path.display();
-                    Failure::with_hint(
-                        format!("cannot read {path}, which `{variable}` names: {error}"),
-                        format!("correct it, or do without: `env -u {variable} tokenctl exec …`"),
-                    )
+                    let what = format!("cannot read {path}, which `{variable}` names: {error}");
+                    Failure::with_hint(what, hint.clone())
                 })?;
+                if found == 0 {
+                    let path = Path::new(&path).display();
+                    let what =
+                        format!("{path}, which `{variable}` names, holds no certificate in PEM");
+                    return Err(Failure::with_hint(what, hint));
+                }
             }
         }
         Ok(all)
@@ -84,38 +93,39 @@ impl Certificates {
         Some(all.text)
     }
 
-    /// Adds the certificates of a file, or of all files of a directory.
-    fn add_named(&mut self, path: &Path) -> Result<(), (PathBuf, io::Error)> {
+    /// Adds the certificates of a file, or of all files of a directory; returns how many it holds.
+    fn add_named(&mut self, path: &Path) -> Result<usize, (PathBuf, io::Error)> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             |error| (path, error)
         };
         if !fs::metadata(path).map_err(failed(path))?.is_dir() {
-            self.add(&fs::read(path).map_err(failed(path))?);
-            return Ok(());
+            return Ok(self.add(&fs::read(path).map_err(failed(path))?));
         }
         let mut files = Vec::new();
         for entry in fs::read_dir(path).map_err(failed(path))? {
             files.push(entry.map_err(failed(path))?.path());
         }
         files.sort();
+        let mut found = 0;
         for file in files {
-            match fs::metadata(&file) {
-                Ok(found) if found.is_file() => self.add(&fs::read(&file).map_err(failed(&file))?),
-                // Links that lead nowhere are usual there.
-                _ => {}
+            // Links that lead nowhere are usual there.
+            if fs::metadata(&file).is_ok_and(|metadata| metadata.is_file()) {
+                found += self.add(&fs::read(&file).map_err(failed(&file))?);
             }
         }
-        Ok(())
+        Ok(found)
     }
 
-    /// Adds what is between the lines of certificates.
-    fn add(&mut self, pem: &[u8]) {
+    /// Adds what is between the lines of certificates; returns how many there are, known ones too.
+    fn add(&mut self, pem: &[u8]) -> usize {
+        let mut found = 0;
         let mut inside: Option<Vec<&[u8]>> = None;
         for line in pem.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
             match (line, &mut inside) {
                 (BEGIN, _) => inside = Some(Vec::new()),
                 (END, Some(lines)) => {
+                    found += usize::from(!lines.is_empty());
                     if !lines.is_empty() && self.known.insert(lines.concat()) {
                         self.text.extend_from_slice(BEGIN);
                         self.text.push(b'\n');
@@ -133,6 +143,7 @@ impl Certificates {
                 _ => inside = None,
             }
         }
+        found
     }
 }
 
@@ -212,6 +223,28 @@ mod tests {
             let want = format!("cannot read /nonexistent/ca.pem, which `{variable}` names: ");
             assert!(text.starts_with(&want), "{text}");
             assert!(failure.hint().unwrap().contains(variable));
+        }
+    }
+
+    #[test]
+    fn a_named_file_or_directory_without_a_certificate_is_an_error_with_variable_and_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (system, empty) = (dir.path().join("system"), dir.path().join("empty"));
+        fs::write(&system, pem("AAAA")).unwrap();
+        fs::create_dir(&empty).unwrap();
+        let key = dir.path().join("key.pem");
+        fs::write(&key, pem("AAAA").replace("CERTIFICATE", "PRIVATE KEY")).unwrap();
+        for variable in VARIABLES {
+            for path in [&empty, &key, Path::new("/dev/null")] {
+                let failure = read(&[system.to_str().unwrap()], &[(variable, path)]).unwrap_err();
+                let path = path.display();
+                let want = format!("{path}, which `{variable}` names, holds no certificate in PEM");
+                assert_eq!(failure.to_string(), want);
+                assert!(failure.hint().unwrap().contains(variable));
+            }
+            // What the system has already is found all the same.
+            let same = read(&[system.to_str().unwrap()], &[(variable, &system)]);
+            assert_eq!(same.ok(), Some(pem("AAAA")));
         }
     }
 

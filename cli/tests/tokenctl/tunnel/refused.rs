@@ -9,6 +9,7 @@ fn what_the_environment_names_and_cannot_be_used_is_said_before_a_lease_is_taken
         ("ALL_PROXY", "https://proxy:443"),
         ("GIT_CONFIG_COUNT", "x"),
         ("REQUESTS_CA_BUNDLE", "/nonexistent/ca.pem"),
+        ("CURL_CA_BUNDLE", "/dev/null"),
     ] {
         let broker = broker();
         let mut exec = exec(&broker, &["labels"]);
