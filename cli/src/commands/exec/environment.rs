@@ -122,8 +122,8 @@ pub(super) fn refuse_inside_tunnel(env: &dyn Fn(&str) -> Option<OsString>) -> Re
     let Some(relay) = set(MARKER) else {
         return Ok(());
     };
-    let leads_there = PROXY.iter().find_map(|name| set(name)) == Some(relay);
-    if !leads_there {
+    let proxy = PROXY.iter().find_map(|name| set(name));
+    if proxy.as_ref() != Some(&relay) && !git_config::names(&relay, env) {
         return Ok(());
     }
     Err(Failure::with_hint(
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn inside_a_tunnel_is_where_clients_are_led_to_the_relay_that_the_marker_names() {
+    fn inside_a_tunnel_is_where_a_client_is_led_to_the_relay_that_the_marker_names() {
         let (relay, other) = ("http://127.0.0.1:1", "http://127.0.0.1:2");
         for inside in [
             &[(MARKER, relay), ("HTTPS_PROXY", relay)][..],
@@ -203,6 +203,15 @@ mod tests {
                 ("HTTPS_PROXY", other),
             ],
             &[(MARKER, relay), ("https_proxy", ""), ("HTTPS_PROXY", relay)],
+            &[
+                (MARKER, relay),
+                ("HTTPS_PROXY", other),
+                ("GIT_CONFIG_COUNT", "2"),
+                ("GIT_CONFIG_KEY_0", "user.name"),
+                ("GIT_CONFIG_VALUE_0", "me"),
+                ("GIT_CONFIG_KEY_1", "http.https://github.com/.proxy"),
+                ("GIT_CONFIG_VALUE_1", relay),
+            ],
         ] {
             let failure = refuse_inside_tunnel(&env(inside)).unwrap_err();
             assert!(failure.to_string().contains("honours only proxy tokens"));
@@ -217,6 +226,18 @@ mod tests {
                 ("HTTPS_PROXY", relay),
             ],
             &[(MARKER, ""), ("HTTPS_PROXY", "")],
+            &[
+                (MARKER, relay),
+                ("GIT_CONFIG_COUNT", "1"),
+                ("GIT_CONFIG_VALUE_0", other),
+                ("GIT_CONFIG_VALUE_1", relay),
+            ],
+            &[(MARKER, relay), ("GIT_CONFIG_VALUE_0", relay)],
+            &[
+                (MARKER, relay),
+                ("GIT_CONFIG_COUNT", "x"),
+                ("GIT_CONFIG_VALUE_0", relay),
+            ],
         ] {
             assert!(refuse_inside_tunnel(&env(outside)).is_ok(), "{outside:?}");
         }

@@ -4,7 +4,7 @@
 //! lead it past the relay. A setting for one URL beats one for all, and the environment beats files. An empty
 //! `extraHeader` removes those that files set for the same URL: GitHub refuses a request with two.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -32,6 +32,14 @@ pub(super) fn count(env: &dyn Fn(&str) -> Option<OsString>) -> Result<u32, Failu
             format!("git would refuse it too; unset it: `env -u {COUNT} tokenctl exec …`"),
         )
     })
+}
+
+/// Whether one of the settings in the environment has this value.
+pub(super) fn names(value: &OsStr, env: &dyn Fn(&str) -> Option<OsString>) -> bool {
+    // git refuses a count that is none, and a gap, so nothing is led anywhere then.
+    let counted = 0..count(env).unwrap_or_default();
+    let mut values = counted.map_while(|number| env(&format!("GIT_CONFIG_VALUE_{number}")));
+    values.any(|one| one == value)
 }
 
 /// The variables with which git goes through the relay and sends the token, after those that are there.

@@ -149,11 +149,18 @@ fn inside_a_tunnel_there_is_a_tunnel_but_no_raw_token() {
     let words: Vec<&str> = said.split_whitespace().collect();
     assert_eq!(words[..2], ["tkp_a", "18"]);
     assert_eq!(words[2], words[3]);
-    let outside = format!("env -u HTTPS_PROXY -u https_proxy {tokenctl} exec raw -- echo ran");
-    let got = exec(&broker, &["labels", "--", "sh", "-c", &outside])
-        .output()
-        .unwrap();
-    assert_eq!((out(&got), err(&got)), ("ran\n", ""));
+    // git is still led to the relay, unless its settings go too.
+    let unset = "env -u HTTPS_PROXY -u https_proxy";
+    for (unset, ran, code) in [
+        (unset.to_owned(), "", 125),
+        (format!("{unset} -u GIT_CONFIG_COUNT"), "ran\n", 0),
+    ] {
+        let inner = format!("{unset} {tokenctl} exec raw -- echo ran; echo code $?");
+        let got = exec(&broker, &["labels", "--", "sh", "-c", &inner])
+            .output()
+            .unwrap();
+        assert_eq!(out(&got), format!("{ran}code {code}\n"), "{got:?}");
+    }
 }
 
 #[test]
