@@ -28,12 +28,13 @@ Examples:
 The command replaces tokenctl: same process, terminal, signals and exit code.
 Exit code 125 if the tokens could not be obtained, 126 if the command cannot be
 run, 127 if it does not exist. The leases are revoked when the command ends.
-tokenctl does not renew them: request a --ttl as long as the command needs.
+Request a --ttl as long as the command needs: only a token with
+deliver = \"proxy\" is renewed while it is used.
 
 For a purpose with deliver = \"proxy\" the command's HTTPS to GitHub is led to the
 broker, by variables such as HTTPS_PROXY, SSL_CERT_FILE and GIT_CONFIG_COUNT. gh,
-git, curl, Python, and Node from version 24 on read them. The broker renews a
-token that is in use. Either all purposes of a command deliver \"proxy\", or none.";
+git, curl, Python, and Node from version 24 on read them. Either all purposes of a
+command deliver \"proxy\", or none.";
 
 pub(super) const GIT_EXAMPLES: &str = "\
 Set up:

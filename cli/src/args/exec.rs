@@ -17,9 +17,15 @@ pub(crate) struct Exec {
     /// Set this variable to the token too; may be repeated
     #[arg(long = "env", value_name = "NAME", value_parser = variable)]
     pub(crate) env: Vec<String>,
-    /// Take a lease for another purpose too, and set this variable to its token; may be repeated.
-    /// --repo, --org and --permission are for the first purpose alone
-    #[arg(long = "with", value_name = "PURPOSE=VARIABLE", value_parser = purpose_variable)]
+    /// Take a lease for another purpose too, and set this variable to its
+    /// token. May be repeated. --repo, --org and --permission count for
+    /// the first purpose alone
+    #[arg(
+        long = "with",
+        value_name = "PURPOSE=VARIABLE",
+        value_parser = purpose_variable,
+        verbatim_doc_comment
+    )]
     pub(crate) with: Vec<(Purpose, String)>,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]

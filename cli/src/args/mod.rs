@@ -170,9 +170,9 @@ pub(crate) struct Ask {
     /// Free text for the audit log
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
-    /// Get a new installation token, or read the value from its source again; for when GitHub rejects
-    /// the one you got
-    #[arg(long)]
+    /// Get a new installation token, or read the value from its source
+    /// again. For when GitHub rejects the one you got
+    #[arg(long, verbatim_doc_comment)]
     pub(crate) fresh: bool,
 }
 

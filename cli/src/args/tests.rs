@@ -134,3 +134,14 @@ fn arguments_for_the_daemon_are_passed_as_they_are() {
     };
     assert_eq!(passed.args, ["--root-key", "file", "--json", "x"]);
 }
+
+#[test]
+fn the_help_of_get_and_exec_fits_into_100_columns() {
+    for command in ["get", "exec"] {
+        let help = parse(&format!("tokenctl {command} --help")).err().unwrap();
+        let help = help.to_string();
+        let widest = help.lines().max_by_key(|line| line.chars().count());
+        let widest = widest.unwrap();
+        assert!(widest.chars().count() <= 100, "{command}: {widest}");
+    }
+}

@@ -6,8 +6,8 @@
 //! alive to end the lease: it is asked for with `until: caller_exit`, so the broker watches this
 //! very process and ends the lease when it goes, by whatever means.
 //!
-//! The price: `exec` cannot renew the lease meanwhile. Request a ttl as long as the command needs. A proxy
-//! token that is in use is renewed by the broker.
+//! The price: `exec` cannot renew the lease meanwhile. Request a ttl as long as the command needs. Only a lease
+//! on a proxy token is renewed, by the broker and while it is used.
 //!
 //! The token is put into the environment of the command only, which every process of the same
 //! account can read. The socket is closed before, and close-on-exec besides.
