@@ -39,9 +39,11 @@ impl Answer {
         Self::new("502 Bad Gateway", "", why.as_ref())
     }
 
-    pub(super) fn too_many(most: usize) -> Self {
-        let why =
-            format!("the command has {most} connections open already; close one, and try again");
+    /// `to` says to where, if not to all hosts.
+    pub(super) fn too_many(most: usize, to: &str) -> Self {
+        let why = format!(
+            "the command has {most} connections{to} open already; close one, and try again"
+        );
         Self::new("503 Service Unavailable", "", &why)
     }
 

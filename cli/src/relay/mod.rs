@@ -18,6 +18,7 @@ mod account;
 mod answer;
 mod copy;
 mod head;
+mod place;
 pub(crate) mod previous;
 pub(crate) mod process;
 mod stream;
@@ -29,7 +30,6 @@ use std::net::{SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -40,6 +40,7 @@ use nix::unistd::geteuid;
 
 use self::answer::{Answer, established};
 use self::head::{Asked, NoHead};
+use self::place::{Open, Place};
 use self::stream::Stream;
 use self::ways::Ways;
 use crate::args;
@@ -116,6 +117,7 @@ fn prepare(asked: args::Relay) -> Result<Prepared, Failure> {
         lease: asked.lease,
         previous: previous::find(&env)?,
         no_proxy: exceptions.map_or_else(String::new, |(_, list)| String::clone(&list)),
+        open_elsewhere: Arc::default(),
     };
     let own = geteuid().as_raw();
     let relay = Relay {
@@ -133,8 +135,7 @@ fn prepare(asked: args::Relay) -> Result<Prepared, Failure> {
 
 struct Relay {
     ways: Arc<Ways>,
-    /// How many connections are open.
-    open: Arc<AtomicUsize>,
+    open: Open,
     /// Whether the connection from there to here is of the relay's account.
     is_own: Box<dyn Fn(SocketAddrV4, SocketAddrV4) -> bool + Send>,
 }
@@ -173,7 +174,7 @@ impl Relay {
             return;
         }
         let place = Place::take(&self.open);
-        if place.number > MOST + MOST_REFUSED {
+        if place.number() > MOST + MOST_REFUSED {
             return;
         }
         let ways = Arc::clone(&self.ways);
@@ -198,27 +199,6 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// A connection that counts among those that are open.
-struct Place {
-    open: Arc<AtomicUsize>,
-    /// How many there were with it.
-    number: usize,
-}
-
-impl Place {
-    fn take(open: &Arc<AtomicUsize>) -> Self {
-        let number = open.fetch_add(1, Ordering::SeqCst) + 1;
-        let open = Arc::clone(open);
-        Self { open, number }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
 fn serve(client: TcpStream, ways: &Ways, place: &Place) -> io::Result<()> {
     let client = Stream::tcp(client)?;
     let opened = match head::read(&client, HEAD_PATIENCE) {
@@ -226,7 +206,7 @@ fn serve(client: TcpStream, ways: &Ways, place: &Place) -> io::Result<()> {
         Err(NoHead::Late) => Err(Answer::too_late()),
         Err(NoHead::TooLong) => Err(Answer::too_long()),
         Err(NoHead::NotHttp) => Err(Answer::bad_request("this is no request in HTTP")),
-        Ok(_) if place.number > MOST => Err(Answer::too_many(MOST)),
+        Ok(_) if place.number() > MOST => Err(Answer::too_many(MOST, "")),
         Ok(head) => match head.asked() {
             Asked::OtherMethod => Err(Answer::only_connect()),
             Asked::Bad => Err(Answer::bad_request(
@@ -242,18 +222,23 @@ fn serve(client: TcpStream, ways: &Ways, place: &Place) -> io::Result<()> {
     established(&client)?;
     client.write_all(&upstream.said)?;
     upstream.stream.write_all(&early)?;
-    client.set_patience(None)?;
-    copy::both_ways(&client, &upstream.stream)
+    copy::both_ways(&client, &upstream.stream, SILENCE)
 }
 
 /// Connections that are served at a time.
 const MOST: usize = 256;
+
+/// Those of them that may lead to other hosts than GitHub's: so many of a program's leave room for GitHub's.
+const MOST_ELSEWHERE: usize = 192;
 
 /// Connections beyond them that are told so.
 const MOST_REFUSED: usize = 32;
 
 /// For a client to say what it wants.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+
+/// For a way of a tunnel whose other way has ended: broken after one to two times this without a byte.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// Bytes: looking a name up takes the most.
 const STACK: usize = 512 * 1024;

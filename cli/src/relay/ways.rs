@@ -9,8 +9,10 @@ use std::time::Duration;
 use broker_protocol::api::LEASE_HEADER;
 use broker_protocol::names::LeaseId;
 
+use super::MOST_ELSEWHERE;
 use super::answer::Answer;
 use super::head::{self, Head, NoHead};
+use super::place::{Open, Place};
 use super::previous::Previous;
 use super::stream::Stream;
 use crate::host_port::HostPort;
@@ -28,12 +30,16 @@ pub(super) struct Ways {
     pub(super) previous: Option<Previous>,
     /// The hosts that were asked without it.
     pub(super) no_proxy: String,
+    /// The connections that lead to other hosts.
+    pub(super) open_elsewhere: Open,
 }
 
 /// The other end of a tunnel, and what it has said already.
 pub(super) struct Opened {
     pub(super) stream: Stream,
     pub(super) said: Vec<u8>,
+    /// Held while the tunnel is open, if it leads to another host than GitHub's.
+    place: Option<Place>,
 }
 
 impl Ways {
@@ -42,6 +48,17 @@ impl Ways {
         if self.hosts.contains(to) {
             return self.through_broker(to);
         }
+        let place = Place::take(&self.open_elsewhere);
+        if place.number() > MOST_ELSEWHERE {
+            let to = " to other hosts than GitHub's";
+            return Err(Answer::too_many(MOST_ELSEWHERE, to));
+        }
+        let mut opened = self.elsewhere(to)?;
+        opened.place = Some(place);
+        Ok(opened)
+    }
+
+    fn elsewhere(&self, to: &HostPort) -> Result<Opened, Answer> {
         // Another port of GitHub's is not the broker's, and not the previous proxy's either.
         let ours = self.hosts.iter().any(|host| host.host() == to.host());
         match &self.previous {
@@ -136,11 +153,11 @@ fn ask(stream: &Stream, request: &str) -> Result<Head, String> {
 }
 
 fn opened(stream: Stream, said: Vec<u8>) -> Result<Opened, Answer> {
-    // There is no limit on idleness in a tunnel: whoever is at its ends has one.
-    match stream.set_patience(None) {
-        Ok(()) => Ok(Opened { stream, said }),
-        Err(error) => Err(Answer::bad_gateway(error.to_string())),
-    }
+    Ok(Opened {
+        stream,
+        said,
+        place: None,
+    })
 }
 
 /// What the broker says instead of opening a tunnel, whole.

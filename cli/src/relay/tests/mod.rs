@@ -52,6 +52,7 @@ impl Setup {
                 lease: LEASE.parse().unwrap(),
                 previous: self.previous,
                 no_proxy: self.no_proxy.to_owned(),
+                open_elsewhere: Arc::default(),
             }),
             open: Arc::default(),
             is_own: Box::new(self.is_own),

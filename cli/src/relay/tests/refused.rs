@@ -77,6 +77,33 @@ fn too_many_connections_are_told_so_and_room_is_made_when_they_end() {
 }
 
 #[test]
+fn other_hosts_leave_room_for_githubs() {
+    let relay = PLAIN.start();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = listener.local_addr().unwrap().to_string();
+    let open = (0..MOST_ELSEWHERE).map(|_| (relay.tunnel(&to), listener.accept().unwrap()));
+    let mut open: Vec<_> = open.collect();
+    let answer = relay.refusal(&to);
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    let why = format!("{MOST_ELSEWHERE} connections to other hosts than GitHub's");
+    assert!(answer.contains(&why), "{answer}");
+    let broker = broker(&relay, |mut broker| {
+        head(&mut broker);
+        broker.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+    });
+    drop(relay.tunnel("github.test:443"));
+    broker.join().unwrap();
+    // A place is free again once the tunnel has ended on both sides.
+    drop(open.pop());
+    drop(listener);
+    let served = (0..500).any(|_| {
+        clock::pause(Duration::from_millis(10));
+        relay.refusal(&to).starts_with("HTTP/1.1 502 ")
+    });
+    assert!(served);
+}
+
+#[test]
 fn it_ends_with_the_command() {
     let mut relay = PLAIN.start();
     let _open = relay.connect();
