@@ -38,9 +38,9 @@ pub(crate) struct Relay {
     /// The broker's socket for proxy tokens
     #[arg(long, value_name = "FILE")]
     pub(crate) proxy: PathBuf,
-    /// The lease of the tunnels
-    #[arg(long)]
-    pub(crate) lease: LeaseId,
+    /// A lease for the tunnels; may be repeated
+    #[arg(long = "lease", required = true)]
+    pub(crate) leases: Vec<LeaseId>,
     /// The file to remove at the end
     #[arg(long, value_name = "FILE")]
     pub(crate) bundle: PathBuf,

@@ -30,6 +30,7 @@ use std::net::{SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::thread;
 use std::time::Duration;
 
@@ -114,7 +115,8 @@ fn prepare(asked: args::Relay) -> Result<Prepared, Failure> {
     let ways = Ways {
         hosts: asked.hosts,
         socket: asked.proxy,
-        lease: asked.lease,
+        leases: asked.leases,
+        accepted: AtomicUsize::new(0),
         previous: previous::find(&env)?,
         no_proxy: exceptions.map_or_else(String::new, |(_, list)| String::clone(&list)),
         open_elsewhere: Arc::default(),

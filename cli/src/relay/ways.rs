@@ -4,9 +4,11 @@ use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use broker_protocol::api::LEASE_HEADER;
+use broker_protocol::error::ErrorCode;
 use broker_protocol::names::LeaseId;
 
 use super::MOST_ELSEWHERE;
@@ -24,8 +26,10 @@ pub(super) struct Ways {
     pub(super) hosts: Vec<HostPort>,
     /// The broker's socket for them.
     pub(super) socket: PathBuf,
-    /// The lease that their tunnels belong to.
-    pub(super) lease: LeaseId,
+    /// The leases that their tunnels may belong to.
+    pub(super) leases: Vec<LeaseId>,
+    /// Which of them the broker accepted last. It is tried first: each refusal goes on record.
+    pub(super) accepted: AtomicUsize,
     /// The proxy that leads to other hosts, if there is one.
     pub(super) previous: Option<Previous>,
     /// The hosts that were asked without it.
@@ -69,32 +73,60 @@ impl Ways {
         }
     }
 
+    /// Opens a tunnel under one of the leases: some may have ended before the others.
     fn through_broker(&self, to: &HostPort) -> Result<Opened, Answer> {
+        let first = self.accepted.load(Ordering::Relaxed);
+        let order = (first..self.leases.len()).chain(0..first);
+        let mut unknown = None;
+        for (at, lease) in order.filter_map(|at| Some((at, self.leases.get(at)?))) {
+            match self.under(lease, to) {
+                Ok(opened) => {
+                    self.accepted.store(at, Ordering::Relaxed);
+                    return Ok(opened);
+                }
+                Err(NoTunnel::UnknownLease(answer)) => unknown = Some(answer),
+                Err(NoTunnel::Other(answer)) => return Err(answer),
+            }
+        }
+        Err(unknown.unwrap_or_else(|| Answer::bad_gateway("the command has no lease")))
+    }
+
+    fn under(&self, lease: &LeaseId, to: &HostPort) -> Result<Opened, NoTunnel> {
         let path = self.socket.display();
+        let failed = |why| NoTunnel::Other(Answer::bad_gateway(why));
         let stream = UnixStream::connect(&self.socket).map_err(|error| {
-            let why =
-                format!("the broker is not reachable at {path}: {error}; start it with `tokend`");
-            Answer::bad_gateway(why)
+            failed(format!(
+                "the broker is not reachable at {path}: {error}; start it with `tokend`"
+            ))
         })?;
         let stream = Stream::Unix(stream);
-        let lease = &self.lease;
         let request =
             format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n{LEASE_HEADER}: {lease}\r\n\r\n");
-        let unanswered =
-            |why| Answer::bad_gateway(format!("the broker has not answered at {path}: {why}"));
+        let unanswered = |why| failed(format!("the broker has not answered at {path}: {why}"));
         let answer = ask(&stream, &request).map_err(unanswered)?;
         match answer.status() {
-            Some(200..=299) => opened(stream, answer.rest),
-            Some(_) => Err(pass_on(&stream, answer)),
+            Some(200..=299) => Ok(opened(stream, answer.rest)),
+            Some(403) if answer.header(ERROR_HEADER) == Some(ErrorCode::UnknownLease.as_str()) => {
+                Err(NoTunnel::UnknownLease(pass_on(&stream, answer)))
+            }
+            Some(_) => Err(NoTunnel::Other(pass_on(&stream, answer))),
             None => Err(unanswered(NOT_HTTP.to_owned())),
         }
     }
 }
 
+/// Why there is no tunnel under a lease.
+enum NoTunnel {
+    /// The lease has ended; what the broker says of it.
+    UnknownLease(Answer),
+    /// Another lease would not help.
+    Other(Answer),
+}
+
 fn directly(to: &HostPort) -> Result<Opened, Answer> {
     let stream =
         dial(to).map_err(|error| Answer::bad_gateway(format!("cannot reach {to}: {error}")))?;
-    opened(stream, Vec::new())
+    Ok(opened(stream, Vec::new()))
 }
 
 fn through_previous(previous: &Previous, to: &HostPort) -> Result<Opened, Answer> {
@@ -114,7 +146,7 @@ fn through_previous(previous: &Previous, to: &HostPort) -> Result<Opened, Answer
     request.push_str("\r\n");
     let answer = ask(&stream, &request).map_err(failed)?;
     match answer.status() {
-        Some(200..=299) => opened(stream, answer.rest),
+        Some(200..=299) => Ok(opened(stream, answer.rest)),
         Some(407) => Err(failed(
             "it wants another name or password (status 407)".to_owned(),
         )),
@@ -152,12 +184,12 @@ fn ask(stream: &Stream, request: &str) -> Result<Head, String> {
     })
 }
 
-fn opened(stream: Stream, said: Vec<u8>) -> Result<Opened, Answer> {
-    Ok(Opened {
+const fn opened(stream: Stream, said: Vec<u8>) -> Opened {
+    Opened {
         stream,
         said,
         place: None,
-    })
+    }
 }
 
 /// What the broker says instead of opening a tunnel, whole.
@@ -177,6 +209,9 @@ fn pass_on(stream: &Stream, head: Head) -> Answer {
     stream.shut_down(Shutdown::Both);
     Answer::as_it_came(bytes)
 }
+
+/// The broker's word for why it refused.
+const ERROR_HEADER: &str = "tokend-error";
 
 /// For an answer, and for a connection to one of a host's addresses a part of it.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,8 +1,8 @@
 //! The certificates of authorities that the command's clients trust.
 //!
 //! A client that is told of a file no longer reads its own. So the file holds all that the client would have
-//! trusted: the system's, and those of the files that the environment named. And the one that is new: the
-//! authority of the tunnels, which can certify nothing more.
+//! trusted: the system's, and those of the files that the environment named. And those that are new: the
+//! authorities of the tunnels, one for each lease, which can certify nothing more.
 //!
 //! All variables name this one file. So a variable that named fewer authorities than the system's, to trust no
 //! other, does not limit a client to them under `exec`.
@@ -82,12 +82,14 @@ impl Certificates {
         Ok(all)
     }
 
-    /// The text with one more in front: some clients take the first for the most likely.
-    pub(super) fn after(&self, authority: &str) -> Option<Vec<u8>> {
+    /// The text with more in front: some clients take the first for the most likely. `None` if one of them is no
+    /// certificate.
+    pub(super) fn after(&self, authorities: &[String]) -> Option<Vec<u8>> {
         let mut all = Self::default();
-        all.add(authority.as_bytes());
-        if all.known.is_empty() {
-            return None;
+        for authority in authorities {
+            if all.add(authority.as_bytes()) == 0 {
+                return None;
+            }
         }
         all.text.extend_from_slice(&self.text);
         Some(all.text)
@@ -272,17 +274,19 @@ mod tests {
     }
 
     #[test]
-    fn the_authority_comes_first_and_has_to_be_one() {
+    fn the_authorities_come_first_and_have_to_be_such() {
         let mut all = Certificates::default();
         all.add(pem("AAAA").as_bytes());
-        let text = all.after(&pem("ZZZZ")).unwrap();
-        assert_eq!(String::from_utf8(text).unwrap(), pem("ZZZZ") + &pem("AAAA"));
+        let text = all.after(&[pem("ZZZZ"), pem("YYYY")]).unwrap();
+        let want = pem("ZZZZ") + &pem("YYYY") + &pem("AAAA");
+        assert_eq!(String::from_utf8(text).unwrap(), want);
         for bad in [
             "",
             "x",
             "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
         ] {
-            assert!(all.after(bad).is_none());
+            assert!(all.after(&[bad.to_owned()]).is_none());
+            assert!(all.after(&[pem("ZZZZ"), bad.to_owned()]).is_none());
         }
     }
 }

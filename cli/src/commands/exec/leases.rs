@@ -120,7 +120,8 @@ impl Leases {
         &self.more
     }
 
-    fn all(&self) -> impl Iterator<Item = &TakenLease> {
+    /// All of them, the first one first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &TakenLease> {
         let more = self.more.iter().map(|(taken, _)| taken);
         [&self.first].into_iter().chain(more)
     }

@@ -96,7 +96,7 @@ fn prepare(broker: &Broker, wanted: Wanted, names: &[String]) -> Result<Vec<Vari
     let prepared = leases.honoured_by().and_then(|by| match by {
         HonouredBy::Broker => {
             let before = before.map_or_else(|| ready_for_tunnel(&env), Ok)?;
-            let tunnel = Tunnel::start(broker, &leases.first().lease, &before.certificates)?;
+            let tunnel = Tunnel::start(broker, &leases, &before.certificates)?;
             Ok(environment::with_tunnel(&leases, names, &before, &tunnel))
         }
         HonouredBy::GitHub => {

@@ -19,14 +19,16 @@ use nix::unistd::getpid;
 
 use super::bundle::Bundle;
 use super::certificates::Certificates;
+use super::leases::Leases;
 use crate::broker::Broker;
+use crate::commands::get::TakenLease;
 use crate::error::Failure;
 use crate::host_port::HostPort;
 use crate::relay::process::OWN_PROGRAM;
 use crate::relay::{READY, previous};
 use crate::ui;
 
-/// A tunnel that stands.
+/// What leads a command to the broker, once it serves.
 pub(super) struct Tunnel {
     /// GitHub's hosts, whose TLS ends in the broker.
     pub(super) hosts: Vec<HostPort>,
@@ -37,17 +39,26 @@ pub(super) struct Tunnel {
 }
 
 impl Tunnel {
-    /// Starts it for this lease.
+    /// Starts it for these leases. Each has an authority of its own, so that the command's connections do not
+    /// depend on one of them.
     pub(super) fn start(
         broker: &Broker,
-        lease: &LeaseView,
+        leases: &Leases,
         certificates: &Certificates,
     ) -> Result<Self, Failure> {
-        let view = ask(broker, lease)?;
-        let hosts = view.hosts.iter().map(|host| host.parse());
-        let hosts: Result<Vec<HostPort>, _> = hosts.collect();
-        let hosts = hosts.map_err(|_not| unreadable("a host"))?;
-        let text = certificates.after(&view.authority);
+        let mut hosts: Vec<HostPort> = Vec::new();
+        let mut authorities = Vec::new();
+        for TakenLease { lease, .. } in leases.all() {
+            let view = ask(broker, lease)?;
+            for host in view.hosts {
+                let host = host.parse().map_err(|_not| unreadable("a host"))?;
+                if !hosts.contains(&host) {
+                    hosts.push(host);
+                }
+            }
+            authorities.push(view.authority);
+        }
+        let text = certificates.after(&authorities);
         let text = text.ok_or_else(|| unreadable("the authority"))?;
         if hosts.is_empty() {
             return Err(unreadable("the list of hosts"));
@@ -59,8 +70,11 @@ impl Tunnel {
 
         let mut relay = Command::new(OWN_PROGRAM);
         relay.arg0("tokenctl").arg("relay");
-        relay.arg("--proxy").arg(proxy_socket(broker, lease));
-        relay.args(["--lease", &lease.lease.to_string()]);
+        relay.arg("--proxy");
+        relay.arg(proxy_socket(broker, &leases.first().lease));
+        for TakenLease { lease, .. } in leases.all() {
+            relay.args(["--lease", lease.lease.as_str()]);
+        }
         relay.arg("--bundle").arg(bundle.path());
         for host in &hosts {
             relay.args(["--host", &host.to_string()]);

@@ -140,15 +140,16 @@ impl Head {
 
     /// How long an answer's body is, if it says so.
     pub(super) fn content_length(&self) -> Option<usize> {
-        let mut headers = self
-            .lines()
-            .skip(1)
-            .filter_map(|line| str::from_utf8(line).ok());
-        headers.find_map(|header| {
-            let (name, value) = header.split_once(':')?;
-            let named = name.eq_ignore_ascii_case("content-length");
-            named.then(|| value.trim().parse().ok()).flatten()
-        })
+        self.header("content-length")?.parse().ok()
+    }
+
+    /// The value of the first header of this name.
+    pub(super) fn header(&self, wanted: &str) -> Option<&str> {
+        let lines = self.lines().skip(1);
+        lines
+            .filter_map(|line| str::from_utf8(line).ok()?.split_once(':'))
+            .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+            .map(|(_, value)| value.trim())
     }
 }
 

@@ -15,6 +15,8 @@ use crate::relay::previous::Previous;
 
 const LEASE: &str = "0123456789abcdef0123456789abcdef";
 
+const OTHER_LEASE: &str = "fedcba9876543210fedcba9876543210";
+
 /// A relay in this process, which ends with it.
 struct Running {
     at: SocketAddr,
@@ -49,7 +51,10 @@ impl Setup {
                     .map(|host| host.parse().unwrap())
                     .into(),
                 socket: dir.path().join("proxy.sock"),
-                lease: LEASE.parse().unwrap(),
+                leases: [LEASE, OTHER_LEASE]
+                    .map(|lease| lease.parse().unwrap())
+                    .into(),
+                accepted: AtomicUsize::new(0),
                 previous: self.previous,
                 no_proxy: self.no_proxy.to_owned(),
                 open_elsewhere: Arc::default(),

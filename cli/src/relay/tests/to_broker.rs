@@ -63,6 +63,59 @@ fn a_refusal_of_the_brokers_is_passed_on_whole() {
     }
 }
 
+/// A broker that answers one connection after another, and tells under which lease each was asked for.
+fn answers(relay: &Running, answers: Vec<&'static str>) -> thread::JoinHandle<Vec<String>> {
+    let listener = UnixListener::bind(relay.socket()).unwrap();
+    thread::spawn(move || {
+        let each = answers.into_iter().map(|answer| {
+            let (mut broker, _) = listener.accept().unwrap();
+            let request = head(&mut broker);
+            broker.write_all(answer.as_bytes()).unwrap();
+            let lease = request.split("tokend-lease: ").nth(1).unwrap();
+            lease.trim_end().to_owned()
+        });
+        each.collect()
+    })
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\n\r\n";
+const ENDED: &str =
+    "HTTP/1.1 403 Forbidden\r\nTokend-Error: unknown_lease\r\ncontent-length: 5\r\n\r\nended";
+
+#[test]
+fn where_a_lease_has_ended_the_next_one_is_tried_and_kept_to() {
+    let relay = PLAIN.start();
+    let broker = answers(&relay, vec![ENDED, OK, OK, ENDED, OK]);
+    for _ in 0..3 {
+        drop(relay.tunnel("github.test:443"));
+    }
+    let want = [LEASE, OTHER_LEASE, OTHER_LEASE, OTHER_LEASE, LEASE];
+    assert_eq!(broker.join().unwrap(), want);
+}
+
+#[test]
+fn where_all_leases_have_ended_the_broker_says_so() {
+    let relay = PLAIN.start();
+    let broker = answers(&relay, vec![ENDED, ENDED]);
+    assert_eq!(relay.refusal("github.test:443"), ENDED);
+    assert_eq!(broker.join().unwrap(), [LEASE, OTHER_LEASE]);
+}
+
+#[test]
+fn another_refusal_is_passed_on_and_no_other_lease_tried() {
+    for refusal in [
+        "HTTP/1.1 503 Unavailable\r\ntokend-error: locked\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 403 Forbidden\r\ntokend-error: not_found\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 404 Not Found\r\ntokend-error: unknown_lease\r\ncontent-length: 0\r\n\r\n",
+    ] {
+        let relay = PLAIN.start();
+        let broker = answers(&relay, vec![refusal]);
+        assert_eq!(relay.refusal("github.test:443"), refusal);
+        assert_eq!(broker.join().unwrap(), [LEASE]);
+    }
+}
+
 #[test]
 fn a_broker_that_is_not_there_or_says_nothing_is_a_502_that_says_so() {
     let relay = PLAIN.start();

@@ -47,7 +47,7 @@ fn every_client_of_the_command_is_led_to_the_relay_with_what_it_needs_to_trust_i
     }
     let text = fs::read_to_string(bundle).unwrap();
     assert!(
-        text.starts_with(AUTHORITY) && text.ends_with(ROOT),
+        text.starts_with(&authority("labels")) && text.ends_with(ROOT),
         "{text}"
     );
     let mode = fs::metadata(bundle).unwrap().permissions().mode();

@@ -19,12 +19,20 @@ use serde_json::{Value, json};
 
 use crate::fake_broker::{Answer, FakeBroker, Seen, err, lease, out, purpose};
 
-const AUTHORITY: &str = "-----BEGIN CERTIFICATE-----\nQVVUSE9SSVRZ\n-----END CERTIFICATE-----\n";
 const ROOT: &str = "-----BEGIN CERTIFICATE-----\nT1RIRVI=\n-----END CERTIFICATE-----\n";
 
 /// The lease of this purpose, told from others by its first letter.
 fn id(purpose: &str) -> String {
     format!("{:02x}", purpose.as_bytes()[0]).repeat(16)
+}
+
+/// The authority of this purpose's lease.
+fn authority(purpose: &str) -> String {
+    authority_of(&id(purpose))
+}
+
+fn authority_of(lease: &str) -> String {
+    format!("-----BEGIN CERTIFICATE-----\n{lease}\n-----END CERTIFICATE-----\n")
 }
 
 /// The answer with a lease; its token is made of the purpose's first letter.
@@ -75,7 +83,7 @@ fn usual(seen: &Seen, hosts: &[&str]) -> Answer {
         ("POST", path) => {
             let lease = path.strip_prefix("/v1/leases/").unwrap();
             let lease = lease.strip_suffix("/tunnel").unwrap();
-            let tunnel = json!({"lease": lease, "hosts": hosts, "authority": AUTHORITY});
+            let tunnel = json!({"lease": lease, "hosts": hosts, "authority": authority_of(lease)});
             (200, tunnel.to_string())
         }
         _ => (

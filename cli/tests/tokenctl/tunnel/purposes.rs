@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn each_purpose_has_its_token_in_its_variable_and_one_tunnel_serves_them() {
+fn each_purpose_has_its_token_in_its_variable_and_one_relay_serves_all_leases() {
     let broker = broker();
     let args = [
         "labels",
@@ -40,8 +40,16 @@ fn each_purpose_has_its_token_in_its_variable_and_one_tunnel_serves_them() {
     let mut first = common("labels");
     first["repositories"] = json!(["acme/site"]);
     assert_eq!(asked, [first, common("analysis"), common("code")]);
-    let tunnel = format!("POST /v1/leases/{}/tunnel", id("labels"));
-    assert_eq!(lines(&broker)[6..], [tunnel]);
+    let purposes = ["labels", "analysis", "code"];
+    let tunnel = |purpose| format!("POST /v1/leases/{}/tunnel", id(purpose));
+    assert_eq!(lines(&broker)[6..], purposes.map(tunnel));
+    let bundle = fs::read_to_string(running.var("SSL_CERT_FILE").unwrap()).unwrap();
+    let authorities = purposes.map(authority).concat();
+    assert!(bundle.starts_with(&authorities), "{bundle}");
+    let line = fs::read(running.relay().join("cmdline")).unwrap();
+    let line = String::from_utf8(line).unwrap();
+    let leases = purposes.map(|purpose| format!("--lease\0{}\0", id(purpose)));
+    assert!(line.contains(&leases.concat()), "{line}");
     running.end();
 }
 

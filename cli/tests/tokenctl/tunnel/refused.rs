@@ -31,11 +31,11 @@ fn without_a_tunnel_the_lease_is_given_back() {
         (200, "{}".to_owned()),
         (
             200,
-            json!({"lease": id("labels"), "hosts": [], "authority": AUTHORITY}).to_string(),
+            json!({"lease": id("labels"), "hosts": [], "authority": authority("labels")}).to_string(),
         ),
         (
             200,
-            json!({"lease": id("labels"), "hosts": ["github.com"], "authority": AUTHORITY})
+            json!({"lease": id("labels"), "hosts": ["github.com"], "authority": authority("labels")})
                 .to_string(),
         ),
         (
