@@ -27,7 +27,8 @@ fn entries(list: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Python's requests takes any end of a name for a match, others whole labels, and some do so without the
-/// leading dot. Ruby also looks the name up and compares the address.
+/// leading dot. Ruby also looks the name up, and compares its address with networks. Of networks only those that
+/// hold every address are taken for a match: the addresses of GitHub's hosts are not known here.
 fn could_mean(entry: &str, host: &HostPort) -> bool {
     let entry = entry.to_ascii_lowercase();
     if entry.ends_with("/0")

@@ -1,4 +1,4 @@
-//! What the relay itself says to a client: that a tunnel stands, or why there is none.
+//! What the relay itself says to a client: that a tunnel is open, or why there is none.
 
 use std::io;
 use std::net::Shutdown;
@@ -80,7 +80,7 @@ impl Answer {
     }
 }
 
-/// Says that the tunnel stands.
+/// Says that the tunnel is open.
 pub(super) fn established(client: &Stream) -> io::Result<()> {
     client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! command ─CONNECT→ relay ─GitHub's hosts→ proxy.sock, where TLS ends
-//!                         └─all others───→ the host, or the proxy of before
+//!                         └─all others───→ the host, or the previous proxy
 //! ```
 //!
 //! Clients know proxies, and no Unix socket. So `exec` leaves this process beside the command: forked
@@ -40,7 +40,7 @@ use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::geteuid;
 
 use self::answer::{Answer, established};
-use self::head::{Asked, NoHead};
+use self::head::{NoHead, ProxyRequest};
 use self::place::{Open, Place};
 use self::stream::Stream;
 use self::ways::Ways;
@@ -64,8 +64,13 @@ pub(crate) fn run(asked: args::Relay) -> Result<(), Failure> {
             fs::remove_file(bundle).unwrap_or_default();
             served.map_err(|error| Failure::new(format!("the relay has ended: {error}")))
         }
-        // `exec` reads it there, and says it in its own name.
-        Err(failure) => say(&failure.to_string()).map_err(Failure::Output),
+        Err(failure) => {
+            // `exec` reads it there, and says it in its own name: not twice.
+            say(&failure.to_string()).map_err(Failure::Output)?;
+            let silent = process::open_nothing().and_then(|nothing| process::fall_silent(&nothing));
+            silent.map_err(Failure::Output)?;
+            Err(failure)
+        }
     }
 }
 
@@ -204,17 +209,17 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 fn serve(client: TcpStream, ways: &Ways, place: &Place) -> io::Result<()> {
     let client = Stream::tcp(client)?;
     let opened = match head::read(&client, HEAD_PATIENCE) {
-        Err(NoHead::Cut(_)) => return Ok(()),
+        Err(NoHead::Cut) => return Ok(()),
         Err(NoHead::Late) => Err(Answer::too_late()),
         Err(NoHead::TooLong) => Err(Answer::too_long()),
         Err(NoHead::NotHttp) => Err(Answer::bad_request("this is no request in HTTP")),
         Ok(_) if place.number() > MOST => Err(Answer::too_many(MOST, "")),
-        Ok(head) => match head.asked() {
-            Asked::OtherMethod => Err(Answer::only_connect()),
-            Asked::Bad => Err(Answer::bad_request(
+        Ok(head) => match head.request() {
+            ProxyRequest::OtherMethod => Err(Answer::only_connect()),
+            ProxyRequest::Malformed => Err(Answer::bad_request(
                 "CONNECT needs HOST:PORT and HTTP/1.1 or 1.0",
             )),
-            Asked::Tunnel(to) => ways.open(&to).map(|opened| (opened, head.rest)),
+            ProxyRequest::Tunnel(to) => ways.open(&to).map(|opened| (opened, head.rest)),
         },
     };
     let (upstream, early) = match opened {

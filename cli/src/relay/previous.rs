@@ -1,6 +1,6 @@
 //! The proxy that the environment named before `exec` named the relay.
 //!
-//! Whoever cannot reach other hosts directly has one. The relay asks it for those hosts, so it has to
+//! Where other hosts cannot be reached directly, there is one. The relay asks it for those hosts, so it has to
 //! speak what the relay speaks: plain HTTP, with a name and a password at most.
 
 use std::ffi::OsString;

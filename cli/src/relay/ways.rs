@@ -1,4 +1,4 @@
-//! Where a `CONNECT` leads: to the broker, directly to the host, or to the proxy of before.
+//! Where a `CONNECT` leads: to the broker, directly to the host, or to the previous proxy.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs as _};
@@ -178,7 +178,7 @@ fn ask(stream: &Stream, request: &str) -> Result<Head, String> {
         .and_then(|()| stream.write_all(request.as_bytes()))
         .map_err(|error| error.to_string())?;
     head::read(stream, PATIENCE).map_err(|no_head| match no_head {
-        NoHead::Cut(_) => "it closed the connection".to_owned(),
+        NoHead::Cut => "it closed the connection".to_owned(),
         NoHead::Late => format!("it said nothing for {} s", PATIENCE.as_secs()),
         NoHead::TooLong | NoHead::NotHttp => NOT_HTTP.to_owned(),
     })

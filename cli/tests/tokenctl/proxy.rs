@@ -27,7 +27,7 @@ fn proxy_lease() -> Value {
     answer
 }
 
-/// A broker with these purposes that gives a proxy lease to whoever asks for one.
+/// A broker with these purposes that gives a proxy lease to each caller.
 fn broker(purposes: &[(&str, &str)]) -> FakeBroker {
     let views = purposes
         .iter()

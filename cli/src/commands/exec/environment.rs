@@ -2,7 +2,7 @@
 //!
 //! Each client has its own variable for the same thing, and some read it in lower case first. So each is set,
 //! in both spellings where both are read. What they named before stays in force for other hosts: the relay
-//! asks the proxy of before, and the bundle holds the certificates of before.
+//! asks the previous proxy, and the bundle holds the previous certificates.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;

@@ -25,8 +25,8 @@ pub(super) enum HonouredBy {
     GitHub,
 }
 
-/// What to ask for: a lease whose token goes into the usual variables, and one for each further variable.
-pub(super) struct Wanted {
+/// What is asked for: a lease whose token goes into the usual variables, and one for each further variable.
+pub(super) struct LeaseRequests {
     first: LeaseRequest,
     more: Vec<(LeaseRequest, String)>,
 }
@@ -38,7 +38,7 @@ pub(super) struct Leases {
     more: Vec<(TakenLease, String)>,
 }
 
-impl Wanted {
+impl LeaseRequests {
     /// The requests that these options make.
     pub(super) fn of(ask: Ask, with: Vec<(Purpose, String)>) -> Result<Self, Failure> {
         let first = get::request(ask, Some(Until::CallerExit))?;
@@ -56,8 +56,8 @@ impl Wanted {
         Ok(Self { first, more })
     }
 
-    /// Who will honour the tokens; `None` if no rule gives the caller any of the purposes.
-    pub(super) fn look(&self, broker: &Broker) -> Result<Option<HonouredBy>, Failure> {
+    /// Asks the broker who will honour the tokens; `None` if no rule gives the caller any of the purposes.
+    pub(super) fn ask_who_honours(&self, broker: &Broker) -> Result<Option<HonouredBy>, Failure> {
         let mut delivered = Vec::new();
         for purpose in self.purposes() {
             match broker.read::<PurposeView>(&format!("/v1/purposes/{purpose}")) {
@@ -78,8 +78,8 @@ impl Wanted {
 
 impl Leases {
     /// Takes them all, or none.
-    pub(super) fn take(broker: &Broker, wanted: Wanted) -> Result<Self, Failure> {
-        let Wanted { first, more } = wanted;
+    pub(super) fn take(broker: &Broker, requests: LeaseRequests) -> Result<Self, Failure> {
+        let LeaseRequests { first, more } = requests;
         let take = |request: &LeaseRequest| TakenLease::from(get::ask_for(broker, request)?);
         let mut leases = Self {
             first: take(&first)?,

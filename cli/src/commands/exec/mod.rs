@@ -36,7 +36,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use self::environment::{Before, Variable};
-use self::leases::{HonouredBy, Leases, Wanted};
+use self::leases::{HonouredBy, LeaseRequests, Leases};
 use self::tunnel::Tunnel;
 use crate::args::Exec;
 use crate::broker::Broker;
@@ -59,7 +59,8 @@ pub(crate) fn run(
         return Err(Failure::Usage("no command given".to_owned()));
     };
     environment::refuse_one_name_for_two_tokens(&env, &with)?;
-    let prepared = broker().and_then(|broker| prepare(&broker, Wanted::of(ask, with)?, &env));
+    let prepared =
+        broker().and_then(|broker| prepare(&broker, LeaseRequests::of(ask, with)?, &env));
     let variables = prepared.map_err(|failure| wrap(125, &failure))?;
 
     let mut command = Command::new(program);
@@ -83,16 +84,20 @@ pub(crate) fn run(
 }
 
 /// Takes the leases, and prepares what the command needs to use their tokens.
-fn prepare(broker: &Broker, wanted: Wanted, names: &[String]) -> Result<Vec<Variable>, Failure> {
+fn prepare(
+    broker: &Broker,
+    requests: LeaseRequests,
+    names: &[String],
+) -> Result<Vec<Variable>, Failure> {
     let env = |name: &str| std::env::var_os(name);
     // What is wrong with the environment is said before there is a lease.
     let mut before = None;
-    match wanted.look(broker)? {
+    match requests.ask_who_honours(broker)? {
         Some(HonouredBy::Broker) => before = Some(ready_for_tunnel(&env)?),
         Some(HonouredBy::GitHub) => environment::refuse_inside_tunnel(&env)?,
         None => {}
     }
-    let leases = Leases::take(broker, wanted)?;
+    let leases = Leases::take(broker, requests)?;
     let prepared = leases.honoured_by().and_then(|by| match by {
         HonouredBy::Broker => {
             let before = before.map_or_else(|| ready_for_tunnel(&env), Ok)?;

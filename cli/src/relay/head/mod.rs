@@ -17,8 +17,8 @@ pub(super) struct Head {
 /// Why there is no head.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NoHead {
-    /// The connection ended or broke before it was whole; how many bytes had come.
-    Cut(usize),
+    /// The connection ended or broke before it was whole.
+    Cut,
     /// It did not come in time.
     Late,
     /// It is longer than [`LONGEST`].
@@ -27,15 +27,15 @@ pub(super) enum NoHead {
     NotHttp,
 }
 
-/// What a client asks for.
+/// A client's request.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Asked {
-    /// A tunnel to there.
+pub(super) enum ProxyRequest {
+    /// `CONNECT`: a tunnel to there.
     Tunnel(HostPort),
     /// Something else than `CONNECT`.
     OtherMethod,
     /// A `CONNECT` that cannot be read.
-    Bad,
+    Malformed,
 }
 
 /// Reads a head, which has to be whole after this time.
@@ -46,13 +46,13 @@ pub(super) fn read(stream: &Stream, patience: Duration) -> Result<Head, NoHead> 
     loop {
         stream
             .set_patience(Some(deadline.left().ok_or(NoHead::Late)?))
-            .map_err(|_gone| NoHead::Cut(bytes.len()))?;
+            .map_err(|_gone| NoHead::Cut)?;
         let length = stream.read(&mut part).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => NoHead::Late,
-            _ => NoHead::Cut(bytes.len()),
+            _ => NoHead::Cut,
         })?;
         if length == 0 {
-            return Err(NoHead::Cut(bytes.len()));
+            return Err(NoHead::Cut);
         }
         bytes.extend_from_slice(part.get(..length).unwrap_or_default());
         if let Some(head) = split(&bytes)? {
@@ -112,18 +112,18 @@ impl Head {
         str::from_utf8(self.lines().next()?).ok()
     }
 
-    /// What a client asks for.
-    pub(super) fn asked(&self) -> Asked {
+    /// The request, of a client's head.
+    pub(super) fn request(&self) -> ProxyRequest {
         let line = self.first_line().unwrap_or_default();
         let mut words = line.split(' ');
         if words.next() != Some("CONNECT") {
-            return Asked::OtherMethod;
+            return ProxyRequest::OtherMethod;
         }
         let to = words.next().and_then(|to| to.parse().ok());
         let known = matches!(words.next(), Some("HTTP/1.1" | "HTTP/1.0"));
         match to {
-            Some(to) if known && words.next().is_none() => Asked::Tunnel(to),
-            _ => Asked::Bad,
+            Some(to) if known && words.next().is_none() => ProxyRequest::Tunnel(to),
+            _ => ProxyRequest::Malformed,
         }
     }
 

@@ -6,14 +6,14 @@ use std::os::unix::net::UnixStream;
 
 use super::*;
 
-fn asked(lines: &str) -> Asked {
+fn request(lines: &str) -> ProxyRequest {
     let head = split(format!("{lines}\r\n\r\n").as_bytes()).unwrap();
-    head.unwrap().asked()
+    head.unwrap().request()
 }
 
 #[test]
 fn connect_is_read_in_both_versions_and_headers_say_nothing() {
-    let to = |text: &str| Asked::Tunnel(text.parse().unwrap());
+    let to = |text: &str| ProxyRequest::Tunnel(text.parse().unwrap());
     for (lines, want) in [
         (
             "CONNECT api.github.com:443 HTTP/1.1\r\nHost: evil:1",
@@ -25,7 +25,7 @@ fn connect_is_read_in_both_versions_and_headers_say_nothing() {
             "[::1]:8443",
         ),
     ] {
-        assert_eq!(asked(lines), to(want));
+        assert_eq!(request(lines), to(want));
     }
 }
 
@@ -37,7 +37,7 @@ fn anything_but_a_well_formed_connect_is_told_from_it() {
         "CONNECTED a:1 HTTP/1.1",
         "PRI * HTTP/2.0",
     ] {
-        assert_eq!(asked(lines), Asked::OtherMethod, "{lines}");
+        assert_eq!(request(lines), ProxyRequest::OtherMethod, "{lines}");
     }
     for lines in [
         "CONNECT",
@@ -58,7 +58,7 @@ fn anything_but_a_well_formed_connect_is_told_from_it() {
         "CONNECT github.com\t:443 HTTP/1.1",
         "CONNECT gith\u{fc}b.com:443 HTTP/1.1",
     ] {
-        assert_eq!(asked(lines), Asked::Bad, "{lines}");
+        assert_eq!(request(lines), ProxyRequest::Malformed, "{lines}");
     }
 }
 
@@ -117,7 +117,7 @@ fn an_early_end_at_every_byte_and_a_slow_client_are_no_head() {
         theirs.write_all(&head[..length]).unwrap();
         theirs.shutdown(Shutdown::Write).unwrap();
         let read = read(&Stream::Unix(ours), Duration::from_secs(10));
-        assert_eq!(read.err(), Some(NoHead::Cut(length)));
+        assert_eq!(read.err(), Some(NoHead::Cut));
     }
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     theirs.write_all(&head[..9]).unwrap();

@@ -1,4 +1,4 @@
-//! What is led to other hosts: directly, or through the proxy of before.
+//! What is led to other hosts: directly, or through the previous proxy.
 
 use super::*;
 
@@ -38,7 +38,7 @@ fn a_host_that_cannot_be_reached_is_a_502_that_names_it() {
 }
 
 #[test]
-fn other_hosts_are_asked_for_at_the_proxy_of_before_with_its_password() {
+fn other_hosts_are_asked_for_at_the_previous_proxy_with_its_password() {
     let (port, proxy) = host(|mut proxy| {
         let request = head(&mut proxy);
         assert_eq!(
@@ -61,7 +61,7 @@ fn other_hosts_are_asked_for_at_the_proxy_of_before_with_its_password() {
 }
 
 #[test]
-fn the_proxy_of_before_hears_of_no_host_of_githubs_and_of_none_that_no_proxy_names() {
+fn the_previous_proxy_hears_of_no_host_of_githubs_and_of_none_that_no_proxy_names() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     listener.set_nonblocking(true).unwrap();
@@ -88,7 +88,7 @@ fn the_proxy_of_before_hears_of_no_host_of_githubs_and_of_none_that_no_proxy_nam
 }
 
 #[test]
-fn a_refusal_of_the_proxy_of_before_is_told_without_its_password_or_challenge() {
+fn a_refusal_of_the_previous_proxy_is_told_without_its_password_or_challenge() {
     for (said, why) in [
         ("HTTP/1.1 403 No\r\n\r\n", "it refused with status 403"),
         (

@@ -103,7 +103,7 @@ impl Running {
         self.answer(format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n\r\n").as_bytes())
     }
 
-    /// A tunnel that stands.
+    /// An open tunnel.
     fn tunnel(&self, to: &str) -> TcpStream {
         let mut client = self.connect();
         client

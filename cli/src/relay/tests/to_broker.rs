@@ -25,7 +25,7 @@ fn githubs_hosts_are_led_to_the_broker_under_the_lease_however_they_are_written(
 }
 
 #[test]
-fn what_a_client_sends_too_early_is_sent_once_the_tunnel_stands() {
+fn what_a_client_sends_too_early_is_sent_once_the_tunnel_is_open() {
     let relay = PLAIN.start();
     let broker = broker(&relay, |mut broker| {
         head(&mut broker);

@@ -186,3 +186,26 @@ fn a_command_that_inherits_the_relay_is_told_so() {
     let second = exec.args(["--", "true"]).output().unwrap();
     assert_eq!((out(&second), err(&second)), ("0\n", ""));
 }
+
+#[test]
+fn a_relay_that_cannot_start_says_why_once_and_fails() {
+    let lease = id("labels");
+    let args = [
+        "relay",
+        "--proxy",
+        "/x",
+        "--bundle",
+        "/x",
+        "--lease",
+        &lease,
+        "--detached",
+    ];
+    // Neither a port nor a process to watch.
+    let got = broker().run(&args);
+    assert_eq!(got.status.code(), Some(1), "{got:?}");
+    assert!(
+        !out(&got).is_empty() && !out(&got).starts_with("ready"),
+        "{got:?}"
+    );
+    assert_eq!(err(&got), "");
+}
