@@ -92,6 +92,28 @@ fn a_revoked_lease_is_over_amid_a_command_and_the_relay_goes_with_the_command() 
 }
 
 #[test]
+fn one_token_of_a_command_works_on_when_the_lease_of_another_is_over() {
+    if !can_run() {
+        return;
+    }
+    let scene = Scene::new();
+    let runs = format!("-o /dev/null {API}/repos/acme/site/actions/runs");
+    let call = ask("RELEASE_TOKEN", &runs);
+    let script = format!("{call}; echo; read line; {call}; echo; read line");
+    let with = format!("{SITE}=RELEASE_TOKEN");
+    let mut waiting = Waiting::start(&scene, &[LABEL_SYNC, "--with", &with], &script);
+    let status = |waiting: &mut Waiting| (waiting.line(), waiting.line()).1;
+    assert_eq!(status(&mut waiting), "200");
+    let granted = &scene.broker.home.records_of("lease.granted")[0];
+    assert_eq!(granted["purpose"], LABEL_SYNC);
+    let first = granted["lease"].as_str().unwrap();
+    scene.broker.home.ctl(&["lease", "revoke", first]).success();
+    waiting.go_on();
+    assert_eq!(status(&mut waiting), "200");
+    waiting.end();
+}
+
+#[test]
 fn a_command_goes_on_over_a_restart_of_the_broker() {
     if !can_run() {
         return;
