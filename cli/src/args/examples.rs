@@ -32,9 +32,9 @@ Request a --ttl as long as the command needs: only a token with
 deliver = \"proxy\" is renewed while it is used.
 
 For a purpose with deliver = \"proxy\" the command's HTTPS to GitHub is led to the
-broker, by variables such as HTTPS_PROXY, SSL_CERT_FILE and GIT_CONFIG_COUNT. gh,
-git, curl, Python, and Node from version 24 on read them. Either all purposes of a
-command deliver \"proxy\", or none.";
+broker, by variables such as HTTPS_PROXY, SSL_CERT_FILE and GIT_CONFIG_COUNT.
+gh, git, curl, Python, and Node from version 24 on read them. Either all
+purposes of a command deliver \"proxy\", or none.";
 
 pub(super) const GIT_EXAMPLES: &str = "\
 Set up:
