@@ -71,8 +71,9 @@ impl Refusal {
             status: 401,
             ..Self::new(
                 ErrorCode::Denied,
-                "only tokens of tokend are honoured here; run the command under `tokenctl exec PURPOSE`, or \
-                 take one with `tokenctl get PURPOSE`, for a purpose that delivers `proxy`",
+                "this request holds no token of tokend's, and no other is honoured here; `tokenctl exec` and \
+                 `tokenctl get` give one, for a purpose that delivers `proxy`; where they did, look for what \
+                 replaced it, such as a ~/.netrc",
             )
         }
     }

@@ -102,10 +102,7 @@ pub(super) fn with_tunnel(
 
 /// The relay, and what its tunnels are verified with.
 fn leading_to(relay: &str, bundle: &OsStr) -> Vec<Variable> {
-    let mut variables = vec![
-        Variable::new(MARKER, relay),
-        Variable::new("NODE_USE_ENV_PROXY", "1"),
-    ];
+    let mut variables = vec![Variable::new(MARKER, relay), Variable::new(NODE, "1")];
     variables.extend(PROXY.map(|name| Variable::new(name, relay)));
     variables.extend(certificates::VARIABLES.map(|name| Variable::new(name, bundle)));
     variables
@@ -133,14 +130,23 @@ pub(super) fn refuse_inside_tunnel(env: &dyn Fn(&str) -> Option<OsString>) -> Re
     ))
 }
 
-/// Refuses a variable that would have to hold two tokens.
+/// Refuses a variable that would have to hold two tokens, or a token in place of what leads to the relay.
 pub(super) fn refuse_one_name_for_two_tokens(
     names: &[String],
     with: &[(Purpose, String)],
 ) -> Result<(), Failure> {
+    let own = |option: String, name: &str| {
+        Failure::Usage(format!("{option}: `exec` itself sets `{name}`"))
+    };
+    if let Some(name) = names.iter().find(|name| is_set_by_exec(name)) {
+        return Err(own(format!("--env {name}"), name));
+    }
     let mut taken: Vec<&str> = TOKEN.to_vec();
     taken.extend(names.iter().map(String::as_str));
     for (purpose, name) in with {
+        if is_set_by_exec(name) {
+            return Err(own(format!("--with {purpose}={name}"), name));
+        }
         if taken.contains(&name.as_str()) {
             return Err(Failure::Usage(format!(
                 "--with {purpose}={name}: `{name}` holds another token already"
@@ -151,11 +157,23 @@ pub(super) fn refuse_one_name_for_two_tokens(
     Ok(())
 }
 
+/// Whether it is one of those that lead to the relay.
+fn is_set_by_exec(name: &str) -> bool {
+    PROXY.contains(&name)
+        || previous::EXCEPTIONS.contains(&name)
+        || certificates::VARIABLES.contains(&name)
+        || [MARKER, NODE].contains(&name)
+        || name.starts_with("GIT_CONFIG_")
+}
+
 /// Lower case first, as curl and Python read them.
 const PROXY: [&str; 2] = ["https_proxy", "HTTPS_PROXY"];
 
 /// The relay that leads to the broker, by which a command inside knows it.
 const MARKER: &str = "TOKEND_EXEC_PROXY";
+
+/// Has Node heed the others, from version 24 on.
+const NODE: &str = "NODE_USE_ENV_PROXY";
 
 const TOKEN: [&str; 2] = ["GH_TOKEN", "GITHUB_TOKEN"];
 
@@ -260,6 +278,20 @@ mod tests {
         ] {
             let failure = refuse_one_name_for_two_tokens(&mine, &with(list)).unwrap_err();
             assert_eq!(failure.exit_code(), 2);
+        }
+        for name in [
+            "HTTPS_PROXY",
+            "no_proxy",
+            "SSL_CERT_FILE",
+            "GIT_CONFIG_COUNT",
+            "GIT_CONFIG_KEY_0",
+            "NODE_USE_ENV_PROXY",
+            "TOKEND_EXEC_PROXY",
+        ] {
+            let failure = refuse_one_name_for_two_tokens(&[name.to_owned()], &[]).unwrap_err();
+            assert_eq!(failure.exit_code(), 2, "{name}");
+            let failure = refuse_one_name_for_two_tokens(&[], &with(&[("a", name)])).unwrap_err();
+            assert!(failure.to_string().contains("itself sets"), "{failure}");
         }
     }
 

@@ -19,10 +19,7 @@ fn only_connect_is_answered() {
         "CONNECT a:1 HTTP/1.1\n\n",
     ] {
         let answer = relay.answer(request.as_bytes());
-        assert!(
-            answer.starts_with("HTTP/1.1 400 Bad Request\r\n"),
-            "{answer}"
-        );
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     }
     let long = format!("CONNECT a:1 HTTP/1.1\r\nx: {}", "y".repeat(head::LONGEST));
     let answer = relay.answer(long.as_bytes());
