@@ -219,6 +219,9 @@ pub(crate) fn summary(line: &[u8]) -> Option<String> {
         "secret",
         "repository",
         "lease",
+        "method",
+        "path",
+        "status",
         "rule",
         "code",
         "state",
@@ -229,10 +232,13 @@ pub(crate) fn summary(line: &[u8]) -> Option<String> {
         "to",
         "root_key",
     ] {
-        match text(name) {
-            Some(value) if value.contains(' ') => out.push_str(&format!("  {name}={value:?}")),
-            Some(value) => out.push_str(&format!("  {name}={value}")),
-            None => {}
+        match record.get(name) {
+            Some(Value::String(value)) if value.contains(' ') => {
+                out.push_str(&format!("  {name}={value:?}"));
+            }
+            Some(Value::String(value)) => out.push_str(&format!("  {name}={value}")),
+            Some(Value::Number(value)) => out.push_str(&format!("  {name}={value}")),
+            _ => {}
         }
     }
     Some(out)
@@ -269,6 +275,12 @@ mod tests {
             summary(GRANTED).unwrap(),
             "     7  2026-11-21T07:00:00Z  lease.granted     uid=1000  purpose=label-sync  secret=s  \
              lease=0123456789abcdef0123456789abcdef  rule=label-sync.toml#1  reason=\"by night\""
+        );
+        let answered = br#"{"v":1,"seq":8,"time":"2026-11-21T07:00:00.123456Z","prev":"00","kind":"proxy.response","lease":"0123456789abcdef0123456789abcdef","method":"GET","path":"/repos/acme/site/labels","status":200,"sent":0,"received":12}"#;
+        assert_eq!(
+            summary(answered).unwrap(),
+            "     8  2026-11-21T07:00:00Z  proxy.response    lease=0123456789abcdef0123456789abcdef  \
+             method=GET  path=/repos/acme/site/labels  status=200"
         );
         assert_eq!(summary(b"nonsense"), None);
     }
