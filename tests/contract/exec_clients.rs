@@ -37,7 +37,10 @@ fn node(tools: &Path) -> PathBuf {
 /// `tokenctl exec PURPOSE -- PROGRAM SCRIPT ARGUMENTS…`
 fn exec(scene: &Scene, purpose: &str, command: &[&Path]) -> Command {
     let words: Vec<_> = command.iter().map(|word| word.to_str().unwrap()).collect();
-    scene.exec(&[purpose], &words)
+    let mut exec = scene.exec(&[purpose], &words);
+    // Nothing of what Python compiles may stay in the tree.
+    exec.env("PYTHONDONTWRITEBYTECODE", "1");
+    exec
 }
 
 /// Runs the script, and returns how it ended.

@@ -6,18 +6,10 @@ import sys
 from urllib.parse import quote
 
 import httpx
+from refusal import refused
 
 told = json.load(sys.stdin)
 here = f"/repos/{told['owner']}/{told['repo']}"
-
-
-def refused(answer):
-    return {
-        "status": answer.status_code,
-        "message": answer.json()["message"],
-        "code": answer.headers["tokend-error"],
-    }
-
 
 with httpx.Client(
     base_url="https://api.github.com",

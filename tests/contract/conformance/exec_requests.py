@@ -6,6 +6,7 @@ import sys
 from urllib.parse import quote
 
 import requests
+from refusal import refused
 
 API = "https://api.github.com"
 
@@ -13,14 +14,6 @@ told = json.load(sys.stdin)
 here = f"{API}/repos/{told['owner']}/{told['repo']}"
 github = requests.Session()
 github.headers["Authorization"] = "Bearer " + os.environ["GITHUB_TOKEN"]
-
-
-def refused(answer):
-    return {
-        "status": answer.status_code,
-        "message": answer.json()["message"],
-        "code": answer.headers["tokend-error"],
-    }
 
 
 def good(answer):

@@ -8,18 +8,10 @@ import sys
 from urllib.parse import quote
 
 import httpx
+from refusal import refused
 
 told = json.load(sys.stdin)
 here = f"/repos/{told['owner']}/{told['repo']}/labels"
-
-
-def refused(answer):
-    return {
-        "status": answer.status_code,
-        "message": answer.json()["message"],
-        "code": answer.headers["tokend-error"],
-    }
-
 
 with httpx.Client(
     transport=httpx.HTTPTransport(uds=told["socket"]),
