@@ -40,9 +40,9 @@ pub(super) fn users(stage: &mut Stage) {
         state.limits.set("user acme-bot", 5000, 0, now);
     });
     stage.ask("GET /orgs/acme", CLASSIC, 200);
-    stage.ask("GET /orgs/nobody", CLASSIC, 404);
+    stage.ask("GET /orgs/unknown", CLASSIC, 404);
     stage.ask("GET /orgs/acme/repos?per_page=1", CLASSIC, 200);
-    stage.ask("GET /orgs/nobody/repos", CLASSIC, 404);
+    stage.ask("GET /orgs/unknown/repos", CLASSIC, 404);
 }
 
 pub(super) fn apps(stage: &mut Stage) {

@@ -72,6 +72,7 @@ fn a_revoked_lease_is_over_amid_a_command_and_the_relay_goes_with_the_command() 
     let port = port_of(&waiting.line());
     let status = |waiting: &mut Waiting| (waiting.line(), waiting.line());
     assert_eq!(status(&mut waiting), (String::new(), "200".to_owned()));
+    assert_eq!(files().len(), before.len() + 1, "the certificates");
     scene
         .broker
         .home

@@ -84,7 +84,7 @@ fn an_organisations_repositories_are_those_that_the_token_sees_the_newest_first(
         ["site"],
         "of one order"
     );
-    assert_eq!(ask(&github, "GET /orgs/nobody/repos", TOKEN).status, 404);
+    assert_eq!(ask(&github, "GET /orgs/unknown/repos", TOKEN).status, 404);
     assert_eq!(
         ask(&github, "GET /organizations/1/repos", TOKEN).status,
         404

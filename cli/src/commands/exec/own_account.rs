@@ -14,10 +14,10 @@ use crate::error::Failure;
 /// Refuses an account that looks like those that are not mapped.
 pub(super) fn refuse_ambiguous() -> Result<(), Failure> {
     let map = match fs::read_to_string("/proc/self/uid_map") {
-        // A kernel without user namespaces.
+        // A kernel without user namespaces; where all of /proc is missing, no relay starts.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         map => {
-            map.map_err(|error| Failure::new(format!("cannot read the map of accounts: {error}")))?
+            map.map_err(|error| Failure::new(format!("cannot read /proc/self/uid_map: {error}")))?
         }
     };
     let overflow = fs::read_to_string("/proc/sys/kernel/overflowuid").ok();
@@ -53,7 +53,10 @@ mod tests {
     #[test]
     fn the_number_of_unmapped_accounts_is_ambiguous_wherever_there_are_some() {
         let all = "         0          0 4294967295\n";
-        assert!(!is_ambiguous(65534, 65534, all), "nobody on a machine");
+        assert!(
+            !is_ambiguous(65534, 65534, all),
+            "each account has its own number"
+        );
         for map in [
             "",
             "         0       1000          1\n",
