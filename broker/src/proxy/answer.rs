@@ -4,14 +4,14 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use broker_protocol::api::ERROR_HEADER;
 use broker_protocol::error::ErrorCode;
 use broker_secret_memory::redact;
 use serde_json::json;
 
 use crate::forwarding::{Refusal, UpstreamAnswer};
 
-/// What the broker's own refusals are told by: GitHub's have none.
-const TOKEND_ERROR: HeaderName = HeaderName::from_static("tokend-error");
+const TOKEND_ERROR: HeaderName = HeaderName::from_static(ERROR_HEADER);
 /// What makes clients wait for the end of a budget.
 /// Source: GitHub REST documentation, “Rate limits for the REST API”.
 const RATE_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use broker_protocol::api::LEASE_HEADER;
+use broker_protocol::api::{ERROR_HEADER, LEASE_HEADER};
 use broker_protocol::error::ErrorCode;
 use broker_protocol::names::LeaseId;
 
@@ -174,7 +174,7 @@ fn dial(to: &HostPort) -> io::Result<Stream> {
 
 fn ask(stream: &Stream, request: &str) -> Result<Head, String> {
     stream
-        .set_patience(Some(PATIENCE))
+        .set_patience(PATIENCE)
         .and_then(|()| stream.write_all(request.as_bytes()))
         .map_err(|error| error.to_string())?;
     head::read(stream, PATIENCE).map_err(|no_head| match no_head {
@@ -209,9 +209,6 @@ fn pass_on(stream: &Stream, head: Head) -> Answer {
     stream.shut_down(Shutdown::Both);
     Answer::as_it_came(bytes)
 }
-
-/// The broker's word for why it refused.
-const ERROR_HEADER: &str = "tokend-error";
 
 /// For an answer, and for a connection to one of a host's addresses a part of it.
 const PATIENCE: Duration = Duration::from_secs(30);

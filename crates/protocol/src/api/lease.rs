@@ -155,6 +155,9 @@ pub struct TunnelView {
 /// The header of a `CONNECT` over the proxy's socket that names the lease.
 pub const LEASE_HEADER: &str = "tokend-lease";
 
+/// The header of the proxy's answers that says with which error code the broker refused. GitHub's own have none.
+pub const ERROR_HEADER: &str = "tokend-error";
+
 /// What is left at GitHub to the account behind the token, of the requests that most endpoints draw on
 /// (`core`). Absent where it is not known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
