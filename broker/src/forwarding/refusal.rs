@@ -129,13 +129,16 @@ impl Refusal {
 
     pub(super) fn no_tunnel_there(hosts: &[String]) -> Self {
         let hosts = hosts.join(", ");
-        let refused = Self::new(
-            ErrorCode::NotFound,
-            format!("no tunnel leads there; the hosts served are {hosts}"),
-        );
+        Self::unserved(format!(
+            "no tunnel leads there; the hosts served are {hosts}"
+        ))
+    }
+
+    /// For a host that is not served.
+    pub(crate) fn unserved(why: String) -> Self {
         Self {
             status: 403,
-            ..refused
+            ..Self::new(ErrorCode::NotFound, why)
         }
     }
 

@@ -1,7 +1,8 @@
 //! Tunnels: a command's HTTPS to one of GitHub's hosts, which ends here under its lease.
 //!
 //! A tunnel decides nothing but whose it is. The requests in it are those of any other connection: the token in
-//! each says under which lease it goes on.
+//! each says under which lease it goes on. Only one without a token goes on under the lease of the tunnel, and only
+//! to what is public.
 
 use std::sync::Arc;
 

@@ -21,8 +21,8 @@ pub(super) fn start_tasks(app: &App, tasks: &mut Tasks) {
     });
 
     tasks.every("in use", Rounds::finished(IN_USE), app, |app| async move {
-        app.leases.renew_those_in_use().await;
         app.leases.forget_tunnels().await;
+        app.leases.renew_those_in_use().await;
     });
 
     // What is on its way to operators when the broker stops is sent again after the next start.

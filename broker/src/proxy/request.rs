@@ -43,13 +43,9 @@ pub(super) fn upstream(base: &BaseUrl, parts: &Parts) -> Result<Upstream, Refusa
     {
         return Err(bad("`Host` is another one than this tunnel leads to"));
     }
-    let (host, path) = base.upstream(host, parts.uri.path()).map_err(|error| {
-        let unserved = Refusal::new(ErrorCode::NotFound, error.to_string());
-        Refusal {
-            status: 403,
-            ..unserved
-        }
-    })?;
+    let (host, path) = base
+        .upstream(host, parts.uri.path())
+        .map_err(|error| Refusal::unserved(error.to_string()))?;
     Ok((host, path.into()))
 }
 

@@ -50,8 +50,8 @@ pub enum CertificateError {
 
 impl Certificate {
     /// Makes one for these host names or addresses, valid from a day before `now` until a day after `until`: the
-    /// clock may be set meanwhile, and it is the lease that ends. `lease` is in the authority's name, which must be its own: clients look for an
-    /// authority by its name.
+    /// clock may be set meanwhile, and it is the lease that ends. `lease` is in the authority's name, which must be
+    /// its own: clients look for an authority by its name.
     ///
     /// # Errors
     ///

@@ -29,7 +29,7 @@ pub(crate) struct TunnelEnd {
 pub(crate) enum TunnelError {
     #[error("there is no live lease `{0}` of yours")]
     NotLive(LeaseId),
-    #[error("lease `{0}` delivers no proxy token, and GitHub is asked without the broker")]
+    #[error("lease `{0}` delivers no proxy token; ask GitHub directly, with the lease's own token")]
     NotProxied(LeaseId),
     #[error("lease `{0}` has no certificate yet; POST /v1/leases/{0}/tunnel makes it")]
     NoCertificate(LeaseId),
