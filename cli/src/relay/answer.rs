@@ -68,7 +68,7 @@ impl Answer {
     /// Says it, and closes the connection so that it arrives: a close with something unread breaks the
     /// connection, and what was sent may be lost with it.
     pub(super) fn send(&self, client: &Stream) -> io::Result<()> {
-        client.set_patience(Some(LINGER))?;
+        client.set_patience(LINGER)?;
         client.write_all(&self.0)?;
         client.shut_down(Shutdown::Write);
         let mut part = [0; 4096];

@@ -223,7 +223,7 @@ fn serve(client: TcpStream, ways: &Ways, place: &Place) -> io::Result<()> {
         },
     };
     let (upstream, early) = match opened {
-        Ok((upstream, early)) => (upstream, early),
+        Ok(opened) => opened,
         Err(answer) => return answer.send(&client),
     };
     established(&client)?;

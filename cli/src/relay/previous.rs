@@ -39,7 +39,10 @@ pub(crate) fn first<'a>(
             None => {}
             Some(Ok(value)) => return Ok(Some((name, Zeroizing::new(value)))),
             Some(Err(_not_text)) => {
-                return Err(Failure::new(format!("the value of `{name}` is not UTF-8")));
+                return Err(Failure::with_hint(
+                    format!("the value of `{name}` is not UTF-8"),
+                    format!("correct it, or do without: `env -u {name} tokenctl exec …`"),
+                ));
             }
         }
     }

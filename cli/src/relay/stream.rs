@@ -59,8 +59,9 @@ impl Stream {
         }
     }
 
-    /// Limits each read and write; `None` lifts the limit.
-    pub(super) fn set_patience(&self, patience: Option<Duration>) -> io::Result<()> {
+    /// Limits each read and write.
+    pub(super) fn set_patience(&self, patience: Duration) -> io::Result<()> {
+        let patience = Some(patience);
         match self {
             Self::Tcp(stream) => {
                 stream.set_read_timeout(patience)?;

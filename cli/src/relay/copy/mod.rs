@@ -17,8 +17,8 @@ use super::stream::Stream;
 /// Returns when both ways have ended. A way whose other one has ended breaks after one to two times `silence` in
 /// which nothing moves.
 pub(super) fn both_ways(client: &Stream, upstream: &Stream, silence: Duration) -> io::Result<()> {
-    client.set_patience(Some(silence))?;
-    upstream.set_patience(Some(silence))?;
+    client.set_patience(silence)?;
+    upstream.set_patience(silence)?;
     let tunnel = &Tunnel::default();
     let way = move |from: &Stream, to: &Stream| {
         if tunnel.one_way(from, to).is_err() && !tunnel.broken.swap(true, Ordering::SeqCst) {

@@ -45,7 +45,7 @@ pub(super) fn read(stream: &Stream, patience: Duration) -> Result<Head, NoHead> 
     let mut part = [0; 4096];
     loop {
         stream
-            .set_patience(Some(deadline.left().ok_or(NoHead::Late)?))
+            .set_patience(deadline.left().ok_or(NoHead::Late)?)
             .map_err(|_gone| NoHead::Cut)?;
         let length = stream.read(&mut part).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => NoHead::Late,
