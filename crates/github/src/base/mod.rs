@@ -148,6 +148,15 @@ impl BaseUrl {
             Some((path, query)) => (path, Some(query)),
             None => (path, None),
         };
+        self.api_address(path, query)
+    }
+
+    fn api_address(&self, path: &str, query: Option<&str>) -> Option<Url> {
+        if self.kind == Kind::Server && path == GRAPHQL {
+            let mut api = self.url.clone();
+            api.set_path("/api");
+            return below(&api, path, query);
+        }
         below(&self.url, path, query)
     }
 
@@ -155,12 +164,7 @@ impl BaseUrl {
     /// decided on is what is sent. In a query `'`, `"`, `<` and `>` are encoded, which means the same.
     pub(super) fn address(&self, host: GithubHost, path: &str, query: Option<&str>) -> Option<Url> {
         let url = match host {
-            GithubHost::Api if self.kind == Kind::Server && path == GRAPHQL => {
-                let mut api = self.url.clone();
-                api.set_path("/api");
-                below(&api, path, query)
-            }
-            GithubHost::Api => below(&self.url, path, query),
+            GithubHost::Api => self.api_address(path, query),
             GithubHost::Uploads => below(self.uploads.as_ref()?, path, query),
             GithubHost::Web => below(self.web.as_ref()?, path, query),
         }?;

@@ -15,11 +15,12 @@
 //!
 //! A path may mean several things (see `path`): then each of them must be allowed.
 //!
-//! git has a host and a few requests of its own: see [`git`].
+//! git has a host and a few requests of its own: see [`git`]. GraphQL has one path for everything: see [`graphql`].
 //!
-//! Not here: headers; bodies and queries, but for git's; GraphQL.
+//! Not here: headers; bodies and queries, but for git's and GraphQL's.
 
 pub mod git;
+pub mod graphql;
 mod listed;
 mod need;
 mod operation;

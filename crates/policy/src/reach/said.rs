@@ -88,7 +88,7 @@ impl Why {
 }
 
 /// `issues=read|pull_requests=read`, and commas where all are needed; `None` if it is anything else.
-fn sets(need: &str) -> Option<Vec<Permissions>> {
+pub(super) fn sets(need: &str) -> Option<Vec<Permissions>> {
     let pair = |pair: &str| {
         let (name, level) = pair.split_once('=')?;
         Some((name.parse::<PermissionName>().ok()?, level.parse().ok()?))

@@ -1,0 +1,172 @@
+//! Whose the things are that a mutation names by their ids.
+//!
+//! An id says nothing to us: its form has changed before. GitHub is asked, by a query of the broker's own under the
+//! same lease, which repository, organisation or project of one each id is or belongs to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use broker_protocol::names::{OrgName, RepoPattern};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Refused;
+use crate::reach::Scope;
+
+/// Source: GitHub GraphQL documentation, “Rate limits and query limits”: 100 nodes to a field.
+const MOST_TO_A_FIELD: usize = 100;
+
+/// Everything that belongs to one repository, one organisation, or a project of one.
+const WHOSE_IT_IS: &str = "{\
+    ...on Repository{nameWithOwner} \
+    ...on RepositoryNode{repository{nameWithOwner}} \
+    ...on GitObject{repository{nameWithOwner}} \
+    ...on CheckRun{repository{nameWithOwner}} \
+    ...on CheckSuite{repository{nameWithOwner}} \
+    ...on Label{repository{nameWithOwner}} \
+    ...on Milestone{repository{nameWithOwner}} \
+    ...on PullRequestReviewThread{repository{nameWithOwner}} \
+    ...on Ref{repository{nameWithOwner}} \
+    ...on Release{repository{nameWithOwner}} \
+    ...on Organization{login} \
+    ...on ProjectV2{...P} \
+    ...on ProjectV2FieldCommon{project{...P}} \
+    ...on ProjectV2Item{project{...P}} \
+    ...on ProjectV2StatusUpdate{project{...P}} \
+    ...on ProjectV2View{project{...P}} \
+    ...on ProjectV2Workflow{project{...P}} \
+    ...on DraftIssue{projectsV2(first:100){totalCount nodes{...P}}}}";
+const PROJECT: &str = "fragment P on ProjectV2{number owner{__typename ...on Organization{login}}}";
+
+/// The body of the query, for `POST /graphql`.
+#[must_use]
+pub fn question(ids: &BTreeSet<String>) -> Value {
+    let ids: Vec<_> = ids.iter().collect();
+    let (mut definitions, mut fields) = (String::new(), String::new());
+    let mut variables = serde_json::Map::new();
+    for (number, some) in ids.chunks(MOST_TO_A_FIELD).enumerate() {
+        definitions.push_str(&format!("$i{number}:[ID!]!"));
+        fields.push_str(&format!("i{number}:nodes(ids:$i{number}){WHOSE_IT_IS}"));
+        variables.insert(format!("i{number}"), json!(some));
+    }
+    json!({
+        "query": format!("query({definitions}){{{fields}}} {PROJECT}"),
+        "variables": variables,
+    })
+}
+
+/// What the ids are or belong to, as records name it.
+///
+/// # Errors
+///
+/// [`Refused::Id`] unless all of it is within the scope: what is not there, what belongs to nothing that a lease can
+/// name, and what belongs to something else are answered alike.
+pub fn within(
+    scope: &Scope<'_>,
+    ids: &BTreeSet<String>,
+    answer: &[u8],
+) -> Result<BTreeSet<String>, Refused> {
+    let answer: Answer = serde_json::from_slice(answer).map_err(|_not_an_answer| Refused::Ids)?;
+    let data = answer.data.ok_or(Refused::Ids)?;
+    let mut touches = BTreeSet::new();
+    let ids: Vec<_> = ids.iter().collect();
+    for (number, some) in ids.chunks(MOST_TO_A_FIELD).enumerate() {
+        let nodes = data.get(&format!("i{number}")).ok_or(Refused::Ids)?;
+        if nodes.len() != some.len() {
+            return Err(Refused::Ids);
+        }
+        for (id, node) in some.iter().zip(nodes) {
+            let refused = || Refused::Id((*id).clone());
+            let owners = node.as_ref().and_then(Node::owners).ok_or_else(refused)?;
+            for owner in owners {
+                touches.insert(owner.within(scope).ok_or_else(refused)?);
+            }
+        }
+    }
+    Ok(touches)
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    data: Option<BTreeMap<String, Vec<Option<Node>>>>,
+}
+
+/// What an id is of.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Node {
+    name_with_owner: Option<RepoPattern>,
+    repository: Option<Repository>,
+    login: Option<OrgName>,
+    #[serde(flatten)]
+    itself: Option<Project>,
+    project: Option<Project>,
+    #[serde(rename = "projectsV2")]
+    projects: Option<Projects>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Repository {
+    name_with_owner: RepoPattern,
+}
+
+#[derive(Deserialize)]
+struct Project {
+    number: u64,
+    owner: Owner,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Projects {
+    total_count: usize,
+    nodes: Vec<Project>,
+}
+
+/// `login` is an organisation's: of others nothing was asked.
+#[derive(Deserialize)]
+struct Owner {
+    login: Option<OrgName>,
+}
+
+/// Whose something is.
+enum Whose<'a> {
+    Repository(&'a RepoPattern),
+    Organization(&'a OrgName),
+    Project(&'a OrgName, u64),
+}
+
+impl Node {
+    /// All that it belongs to; `None` where that is nothing that a lease can name, or not all of it is said.
+    fn owners(&self) -> Option<Vec<Whose<'_>>> {
+        let mut owners = Vec::new();
+        owners.extend(self.name_with_owner.as_ref().map(Whose::Repository));
+        let repository = self.repository.as_ref();
+        owners.extend(repository.map(|one| Whose::Repository(&one.name_with_owner)));
+        owners.extend(self.login.as_ref().map(Whose::Organization));
+        let listed = self.projects.iter().flat_map(|all| &all.nodes);
+        for project in self.itself.iter().chain(&self.project).chain(listed) {
+            let organization = project.owner.login.as_ref()?;
+            owners.push(Whose::Project(organization, project.number));
+        }
+        let all_said = |all: &Projects| all.total_count == all.nodes.len();
+        (!owners.is_empty() && self.projects.as_ref().is_none_or(all_said)).then_some(owners)
+    }
+}
+
+impl Whose<'_> {
+    /// As records name it, if a lease holds it.
+    fn within(&self, scope: &Scope<'_>) -> Option<String> {
+        let is_held = |name: &OrgName| scope.organization == Some(name);
+        match *self {
+            Self::Repository(name) => {
+                let held = scope.repositories.iter().any(|held| held.covers(name));
+                (held && name.name().is_some()).then(|| name.as_str().to_owned())
+            }
+            Self::Organization(name) => is_held(name).then(|| name.as_str().to_owned()),
+            Self::Project(owner, number) => {
+                is_held(owner).then(|| format!("orgs/{owner}/projects/{number}"))
+            }
+        }
+    }
+}

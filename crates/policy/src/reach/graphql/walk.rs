@@ -1,0 +1,253 @@
+//! Evaluates an operation, selection by selection, and writes down what it evaluated.
+
+use broker_protocol::names::{OrgName, Permissions, RepoPattern};
+
+use super::list::{self, LIST, List};
+use super::syntax::{Field, Fragments, Kind, Operation, Selection};
+use super::{Holding, Limit, Refused, Variables, print};
+use crate::known::is_of_organization;
+use crate::parts::{organization_beyond, repository_beyond};
+use crate::reach::Scope;
+use crate::reach::need::missing;
+
+/// GitHub's own bound is on nodes; these bound what one request costs here. Ours.
+const MOST_FIELDS: usize = 5_000;
+const MOST_ALIASES: usize = 50;
+const DEEPEST: usize = 20;
+/// Fragments in fragments, besides.
+const DEEPEST_NESTING: usize = 100;
+/// Of what goes on, in bytes.
+const LONGEST: usize = 1024 * 1024;
+
+/// One walk through one operation.
+pub(super) struct Walk<'a> {
+    pub(super) list: &'static List,
+    pub(super) scope: &'a Scope<'a>,
+    fragments: &'a Fragments,
+    pub(super) operation: &'a Operation,
+    pub(super) variables: &'a Variables,
+    count: usize,
+    /// The fragments that are being put in place.
+    spreads: Vec<&'a str>,
+    pub(super) out: String,
+    pub(super) holding: Holding,
+}
+
+/// Where a selection stands.
+#[derive(Clone, Copy)]
+struct At<'p> {
+    named: &'p str,
+    /// Whose repository or organisation it is, once that is said.
+    owner: Option<&'p str>,
+    /// Whether it may stand outside the lease.
+    outside: bool,
+    depth: usize,
+    nesting: usize,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(
+        scope: &'a Scope<'a>,
+        (fragments, operation): (&'a Fragments, &'a Operation),
+        variables: &'a Variables,
+    ) -> Self {
+        Self {
+            list: &LIST,
+            scope,
+            fragments,
+            operation,
+            variables,
+            count: 0,
+            spreads: Vec::new(),
+            out: String::new(),
+            holding: Holding::default(),
+        }
+    }
+
+    /// What goes on, and what it is about.
+    pub(super) fn evaluate(mut self) -> Result<(String, Holding), Refused> {
+        let operation = self.operation;
+        print::head(operation, &mut self.out);
+        let root = At {
+            named: root(operation.kind),
+            owner: None,
+            outside: false,
+            depth: 0,
+            nesting: 0,
+        };
+        self.selections(&operation.selections, root, &mut 0)?;
+        Ok((self.out, self.holding))
+    }
+
+    /// `aliases`: how many there are on this level so far.
+    fn selections(
+        &mut self,
+        selections: &'a [Selection],
+        at: At<'_>,
+        aliases: &mut usize,
+    ) -> Result<(), Refused> {
+        if at.nesting > DEEPEST_NESTING {
+            return Err(Limit::Depth(DEEPEST).into());
+        }
+        self.out.push('{');
+        for selection in selections {
+            let inner = At {
+                nesting: at.nesting + 1,
+                ..at
+            };
+            match selection {
+                Selection::Field(field) => self.field(field, inner, aliases)?,
+                Selection::Spread { name, conditions } => {
+                    let fragment = self.fragments.get(name);
+                    let fragment = fragment.ok_or_else(|| Refused::NoFragment(name.clone()))?;
+                    if self.spreads.contains(&name.as_str()) {
+                        return Err(Refused::Cycle(name.clone()));
+                    }
+                    self.spreads.push(name);
+                    self.out.extend(["...on ", &fragment.on]);
+                    print::conditions(conditions, &mut self.out);
+                    let on = At {
+                        named: &fragment.on,
+                        ..inner
+                    };
+                    self.selections(&fragment.selections, on, aliases)?;
+                    self.spreads.pop();
+                }
+                Selection::Inline {
+                    on,
+                    conditions,
+                    selections,
+                } => {
+                    self.out.push_str("...");
+                    if let Some(on) = on {
+                        self.out.extend(["on ", on]);
+                    }
+                    print::conditions(conditions, &mut self.out);
+                    let on = At {
+                        named: on.as_deref().unwrap_or(at.named),
+                        ..inner
+                    };
+                    self.selections(selections, on, aliases)?;
+                }
+            }
+            if self.out.len() > LONGEST {
+                return Err(Limit::Length(LONGEST).into());
+            }
+        }
+        self.out.push('}');
+        Ok(())
+    }
+
+    fn field(&mut self, field: &'a Field, at: At<'_>, aliases: &mut usize) -> Result<(), Refused> {
+        self.count += 1;
+        *aliases += usize::from(field.alias.is_some());
+        let depth = at.depth + 1;
+        for (count, most, limit) in [
+            (self.count, MOST_FIELDS, Limit::Fields as fn(usize) -> Limit),
+            (*aliases, MOST_ALIASES, Limit::Aliases),
+            (depth, DEEPEST, Limit::Depth),
+        ] {
+            if count > most {
+                return Err(limit(most).into());
+            }
+        }
+        if let Some(alias) = &field.alias {
+            self.out.extend([alias, ":"]);
+        }
+        self.out.push_str(&field.name);
+        // Of every type.
+        if field.name == "__typename" && field.arguments.is_empty() && field.selections.is_empty() {
+            print::conditions(&field.conditions, &mut self.out);
+            self.out.push(' ');
+            return Ok(());
+        }
+        let name = || format!("{}.{}", at.named, field.name);
+        let not_listed = || Refused::NotListed(name());
+        let of = self.list.find(at.named).ok_or_else(not_listed)?;
+        let known = of.field(&field.name).ok_or_else(not_listed)?;
+        if at.outside && !of.anywhere(known) {
+            return Err(Refused::Outside(name()));
+        }
+        if at.depth == 0 {
+            // A fragment cannot be on another type there.
+            if at.named != root(self.operation.kind) {
+                return Err(not_listed());
+            }
+            self.holding.fields.push(field.name.clone());
+        }
+        let start = match (at.named, field.name.as_str()) {
+            (QUERY, "repository") => Some(self.repository(field)?),
+            (QUERY, "organization") => Some(self.organization(field)?),
+            _ => None,
+        };
+        let owner = start.as_deref().or(at.owner);
+        if let Some(what) = self.beyond(known, owner) {
+            let field = name();
+            return Err(Refused::Beyond { field, what });
+        }
+        self.arguments(field, (&name(), known))?;
+        print::conditions(&field.conditions, &mut self.out);
+        if field.selections.is_empty() {
+            self.out.push(' ');
+            return Ok(());
+        }
+        let below = At {
+            named: &known.named,
+            owner,
+            outside: at.outside || known.outside,
+            depth,
+            ..at
+        };
+        self.selections(&field.selections, below, &mut 0)
+    }
+
+    /// What a field needs that the lease does not hold, in words.
+    fn beyond(&self, known: &list::Field, owner: Option<&str>) -> Option<String> {
+        if known.all {
+            let all = format!("{}/*", owner?).parse::<RepoPattern>().ok()?;
+            return repository_beyond(&[all], self.scope.repositories, WHOSE);
+        }
+        let held = self.scope.organization;
+        let is_held = held.is_some_and(|held| owner.is_none_or(|owner| is_named(held, owner)));
+        let of_organization = |set: &Permissions| set.keys().any(is_of_organization);
+        let (elsewhere, sets): (Vec<_>, Vec<_>) = known
+            .needs
+            .iter()
+            .cloned()
+            .partition(|set| of_organization(set) && !is_held);
+        if sets.is_empty() && !elsewhere.is_empty() {
+            let what = match owner.and_then(|owner| owner.parse::<OrgName>().ok()) {
+                Some(owner) => organization_beyond(&owner, held, WHOSE),
+                None => Some(format!("an organisation; {WHOSE} allows none")),
+            };
+            return what;
+        }
+        let what = missing(&sets, self.scope.permissions, WHOSE)?;
+        Some(format!("{what}; to allow it, {}", lines(&sets)))
+    }
+}
+
+pub(super) const WHOSE: &str = "the lease";
+const QUERY: &str = "Query";
+
+const fn root(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Query => QUERY,
+        Kind::Mutation => "Mutation",
+    }
+}
+
+pub(super) fn is_named(organization: &OrgName, name: &str) -> bool {
+    organization.as_str().eq_ignore_ascii_case(name)
+}
+
+/// What to write into a policy, for any one of these sets.
+fn lines(sets: &[Permissions]) -> String {
+    let line = |set: &Permissions| {
+        let pairs = set.iter();
+        let pairs = pairs.map(|(name, level)| format!("{name} = \"{}\"", level.as_str()));
+        format!("`{}`", pairs.collect::<Vec<_>>().join(", "))
+    };
+    let lines: Vec<_> = sets.iter().map(line).collect();
+    format!("add {} to `permissions` of the purpose", lines.join(" or "))
+}
