@@ -15,7 +15,25 @@ use crate::reach::said;
 /// The types of GitHub's schema, as far as a lease may use them.
 pub(super) static LIST: LazyLock<List> = LazyLock::new(|| List::parse(&TEXTS).0);
 
-const TEXTS: [&str; 1] = [include_str!("list/introspection.graphql")];
+const TEXTS: [&str; 17] = [
+    include_str!("list/accounts.graphql"),
+    include_str!("list/checks.graphql"),
+    include_str!("list/git.graphql"),
+    include_str!("list/git_mutations.graphql"),
+    include_str!("list/introspection.graphql"),
+    include_str!("list/issue_mutations.graphql"),
+    include_str!("list/issues.graphql"),
+    include_str!("list/project_mutations.graphql"),
+    include_str!("list/project_values.graphql"),
+    include_str!("list/project_views.graphql"),
+    include_str!("list/projects.graphql"),
+    include_str!("list/pull_request_mutations.graphql"),
+    include_str!("list/pull_requests.graphql"),
+    include_str!("list/query.graphql"),
+    include_str!("list/repository.graphql"),
+    include_str!("list/review_mutations.graphql"),
+    include_str!("list/reviews.graphql"),
+];
 
 pub(super) struct List(HashMap<String, Type>);
 
@@ -245,5 +263,42 @@ impl Marks {
             }
         }
         Some(marks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::known;
+
+    #[test]
+    fn every_line_of_the_list_is_understood() {
+        let (list, faults) = List::parse(&TEXTS);
+        assert_eq!(faults, [""; 0]);
+        let mut needs = 0;
+        for of in list.0.values() {
+            for (name, level) in of
+                .fields
+                .values()
+                .flat_map(|one| one.needs.iter().flatten())
+            {
+                assert_eq!(known::odd_permission(name), None);
+                assert_eq!(known::wrong_level(name, *level), None);
+                needs += 1;
+            }
+        }
+        assert!(needs > 100, "{needs}");
+    }
+
+    #[test]
+    fn what_is_not_understood_is_not_on_the_list() {
+        let (list, faults) = List::parse(&["type A @anywher { a: Int } \
+             type B { a: A @needs(any: \"issues\") b: A @outsid c: A @anywhere(a: 1) d(x: ID @plane): A } \
+             enum C { D }"]);
+        assert_eq!(faults.len(), 6, "{faults:?}");
+        assert!(list.find("A").is_none() && list.find("C").is_none());
+        let b = list.find("B").unwrap();
+        assert!(["a", "b", "c"].iter().all(|field| b.field(field).is_none()));
+        assert!(b.field("d").unwrap().arguments.is_empty());
     }
 }
