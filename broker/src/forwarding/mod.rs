@@ -18,6 +18,7 @@
 //! Not here: bytes and headers (`proxy`, `broker_github`), and what keeps the value (`leases::proxied`).
 
 mod budget;
+mod graphql;
 mod outcome;
 mod record;
 mod refusal;
@@ -28,8 +29,8 @@ mod web;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use axum::body::Body;
-use broker_github::{BaseUrl, Forward, GitHub, GitHubError, Method, Principal};
+use axum::body::{self, Body, Bytes};
+use broker_github::{BaseUrl, Forward, GitHub, GitHubError, Method, Principal, resource_of};
 use broker_policy::PurposePolicy;
 use broker_policy::reach::{self, GithubHost, Scope};
 use broker_protocol::api::LeaseView;
@@ -37,15 +38,15 @@ use broker_protocol::names::LeaseId;
 use broker_protocol::paths::Paths;
 use broker_secret_memory::proxy_token;
 use broker_secret_memory::token::AccessToken;
-use reqwest::header::HeaderMap;
+use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
 use self::budget::RequestBudgets;
+use self::graphql::Graphql;
 use self::outcome::LEASE_OVER;
 pub(crate) use self::record::RefusedRequest;
 pub(crate) use self::refusal::Refusal;
 use self::refused_values::RefusedValues;
 pub(crate) use self::tunnel::Tunnel;
-use self::web::Passage;
 use crate::caller::Peer;
 use crate::checks::Checks;
 use crate::config::Config;
@@ -97,6 +98,51 @@ pub(crate) enum Presented {
 
 /// The body of a caller's request, with its length, where that was said.
 pub(crate) type RequestBody = (Body, Option<u64>);
+
+/// The whole of a body that is decided on; `None` if it is longer, compressed, cut off, or not there.
+async fn whole_body(
+    request: &ProxyRequest,
+    body: &mut Option<RequestBody>,
+    most: usize,
+) -> Option<Bytes> {
+    if request.headers.contains_key(CONTENT_ENCODING) {
+        return None;
+    }
+    let (sent, _) = body.take()?;
+    body::to_bytes(sent, most).await.ok()
+}
+
+/// How a request that is allowed goes on.
+enum Passage {
+    /// With the stored value.
+    Lease {
+        /// Whether the answer may hold `temp_clone_token`.
+        clone_token: bool,
+        /// What it does, if it is GraphQL.
+        graphql: Option<Graphql>,
+    },
+    /// Without any credential, since the purpose is `public`: this is what the lease does not hold.
+    Public { beyond: String },
+}
+
+impl Passage {
+    const fn of_lease() -> Self {
+        Self::Lease {
+            clone_token: false,
+            graphql: None,
+        }
+    }
+}
+
+/// What of GitHub a lease holds, under the policy of its purpose.
+fn scope<'a>(lease: &'a Lease, policy: Option<&'a PurposePolicy>) -> Scope<'a> {
+    Scope {
+        repositories: &lease.repositories,
+        organization: lease.organization.as_ref(),
+        permissions: &lease.permissions,
+        paths: policy.map_or(&[], PurposePolicy::paths),
+    }
+}
 
 /// GitHub's answer, on its way to the caller.
 pub(crate) struct UpstreamAnswer {
@@ -156,7 +202,7 @@ impl Forwarding {
     /// [`Refusal`]: it was not passed on, or has no answer; that is on record.
     pub(crate) async fn forward(
         self: &Arc<Self>,
-        request: ProxyRequest,
+        mut request: ProxyRequest,
         mut body: Option<RequestBody>,
     ) -> Result<UpstreamAnswer, Refusal> {
         let now = self.journal.now();
@@ -174,7 +220,10 @@ impl Forwarding {
             };
             return Err(self.refuse(request.described(), None, refusal).await);
         };
-        let (passage, principal) = match self.decide(&lease, &request, &mut body).await {
+        let (passage, principal) = match self
+            .decide((&lease, &proxied), &mut request, &mut body)
+            .await
+        {
             Ok(allowed) => allowed,
             // It is asked for its token, and has done nothing yet.
             Err(refusal) if refusal.status == 401 => return Err(refusal),
@@ -212,32 +261,33 @@ impl Forwarding {
     /// Whether the lease, the policy in force and the budgets allow the request, and whom GitHub counts it against.
     async fn decide(
         self: &Arc<Self>,
-        lease: &Lease,
-        request: &ProxyRequest,
+        (lease, proxied): (&Arc<Lease>, &Arc<Proxied>),
+        request: &mut ProxyRequest,
         body: &mut Option<RequestBody>,
     ) -> Result<(Passage, Option<Principal>), Refusal> {
         self.leases.refuse_while_locked()?;
         let policies = self.policies.in_force();
         let policy = policies.set.purpose(&lease.purpose);
-        let scope = Scope {
-            repositories: &lease.repositories,
-            organization: lease.organization.as_ref(),
-            permissions: &lease.permissions,
-            paths: policy.map_or(&[], PurposePolicy::paths),
-        };
+        let scope = scope(lease, policy);
         let passage = if request.host == GithubHost::Web {
             let public = policy.is_some_and(|policy| policy.public);
             web::decide(&scope, public, request, body).await
+        } else if request.host == GithubHost::Api && *request.path == *graphql::PATH {
+            let decided = graphql::decide(&scope, request, body).await;
+            decided.map(|graphql| Passage::Lease {
+                clone_token: false,
+                graphql: Some(graphql),
+            })
         } else {
             let method = request.method.as_str();
             let allowed = reach::allow(&scope, request.host, method, &request.path);
-            allowed
-                .map(|allowed| Passage::Lease {
-                    clone_token: allowed.clone_token,
-                })
-                .map_err(Refusal::from)
+            let allowed = allowed.map(|allowed| Passage::Lease {
+                clone_token: allowed.clone_token,
+                graphql: None,
+            });
+            allowed.map_err(Refusal::from)
         };
-        let passage = match (&request.presented, passage) {
+        let mut passage = match (&request.presented, passage) {
             (Presented::Token(_), passage) => passage?,
             (Presented::NoToken(_), Ok(passage @ Passage::Public { .. })) => passage,
             (Presented::NoToken(_), _) => return Err(Refusal::foreign_token()),
@@ -251,10 +301,20 @@ impl Forwarding {
             return Ok((passage, None));
         };
         let principal = self.limits.principal_behind(lease);
-        let is_git = request.host == GithubHost::Web;
-        self.limits.refuse_request(principal.as_ref(), is_git)?;
+        // git draws on no window of the API's.
+        let is_api = request.host != GithubHost::Web;
+        let resource = is_api.then(|| resource_of(&request.path)).flatten();
+        self.limits.refuse_request(principal.as_ref(), resource)?;
         if let Some(value) = self.leases.hash_in_use(lease)? {
             self.refuse_unaccepted(lease, &value)?;
+        }
+        if let Passage::Lease {
+            graphql: Some(graphql),
+            ..
+        } = &mut passage
+        {
+            self.hold_ids((lease, proxied), principal.as_ref(), graphql)
+                .await?;
         }
         Ok((passage, principal))
     }
@@ -262,7 +322,7 @@ impl Forwarding {
     async fn pass_on(
         self: &Arc<Self>,
         (lease, proxied): (&Arc<Lease>, &Arc<Proxied>),
-        (passage, principal): (Passage, Option<Principal>),
+        (mut passage, principal): (Passage, Option<Principal>),
         request: ProxyRequest,
         body: Option<RequestBody>,
     ) -> Result<UpstreamAnswer, Refusal> {
@@ -273,8 +333,7 @@ impl Forwarding {
                 .refuse(request.described(), None, Refusal::not_live())
                 .await);
         };
-        let public = matches!(passage, Passage::Public { .. });
-        let mut outcome = self.record(lease, &request, public).await?;
+        let mut outcome = self.record(lease, &request, &mut passage).await?;
         let value = self.value_for(&passage, lease, proxied).await;
         let value = value.inspect_err(|refusal| outcome.failed(refusal))?;
         proxied.uses.requests.fetch_add(1, Ordering::Relaxed);
@@ -299,7 +358,13 @@ impl Forwarding {
             // Into the `Authorization` header, which is marked sensitive and wiped.
             credential: value.map(|value| value.token()),
             principal: principal.as_ref(),
-            clone_token: matches!(passage, Passage::Lease { clone_token: true }),
+            clone_token: matches!(
+                passage,
+                Passage::Lease {
+                    clone_token: true,
+                    ..
+                }
+            ),
         });
         let mut over = Box::pin(over.over());
         let answer = tokio::select! {
@@ -352,9 +417,18 @@ impl Forwarding {
             self.leases.refuse_while_locked()?;
             return Ok(None);
         }
+        self.accepted_value(lease, proxied).await.map(Some)
+    }
+
+    /// The value behind a lease, unless GitHub refused it.
+    async fn accepted_value(
+        self: &Arc<Self>,
+        lease: &Arc<Lease>,
+        proxied: &Arc<Proxied>,
+    ) -> Result<Arc<HeldValue>, Refusal> {
         let value = self.leases.value_behind(lease, proxied).await?;
         self.refuse_unaccepted(lease, value.hashed())?;
-        Ok(Some(value))
+        Ok(value)
     }
 }
 

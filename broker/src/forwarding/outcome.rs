@@ -8,13 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, Bytes};
-use broker_audit::record::ProxyEvent;
+use broker_audit::record::{GraphqlRequest, ProxyEvent};
 use broker_github::{AnswerBody, AnswerCut, Method, RequestBody};
+use broker_policy::reach::graphql::Kind;
 use broker_protocol::names::LeaseId;
 use futures_util::{Stream, StreamExt as _};
 use reqwest::header::{CONTENT_LENGTH, HeaderMap};
 
-use super::ProxyRequest;
+use super::graphql::Graphql;
+use super::{Passage, ProxyRequest};
 use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::leases::proxied::UnderWay;
@@ -33,16 +35,39 @@ pub(super) struct ForwardedRequest {
     path: Box<str>,
     /// Whether it goes on without a credential.
     public: bool,
+    graphql: Option<Graphql>,
 }
 
 impl ForwardedRequest {
-    pub(super) fn new(lease: &Lease, request: &ProxyRequest, public: bool) -> Self {
+    /// Takes out of `passage` what only records say.
+    pub(super) fn new(lease: &Lease, request: &ProxyRequest, passage: &mut Passage) -> Self {
+        let (public, graphql) = match passage {
+            Passage::Public { .. } => (true, None),
+            Passage::Lease { graphql, .. } => (false, graphql.take()),
+        };
         Self {
             lease: lease.id.clone(),
             method: request.method.clone(),
             path: request.path.clone(),
             public,
+            graphql,
         }
+    }
+
+    /// Whether it changes nothing at GitHub.
+    pub(super) fn is_read(&self) -> bool {
+        match &self.graphql {
+            Some(graphql) => graphql.kind == Kind::Query,
+            None => matches!(self.method, Method::GET | Method::HEAD),
+        }
+    }
+
+    fn graphql(&self) -> Option<GraphqlRequest<'_>> {
+        let graphql = self.graphql.as_ref()?;
+        Some(GraphqlRequest {
+            fields: &graphql.fields,
+            touches: &graphql.touches,
+        })
     }
 
     /// The record before it is.
@@ -52,13 +77,18 @@ impl ForwardedRequest {
             method: self.method.as_str(),
             path: &self.path,
             public: self.public,
+            graphql: self.graphql(),
         }
     }
 
     /// What the record of its outcome takes of the log at the most, in bytes.
     pub(super) fn longest_outcome(&self) -> usize {
+        let names = self.graphql.iter();
+        let names = names.flat_map(|graphql| graphql.fields.iter().chain(&graphql.touches));
+        // In quotes, with a comma.
+        let names: usize = names.map(|name| name.len() + 3).sum();
         // In JSON, each byte of a path may become two.
-        LONGEST + self.method.as_str().len() + 2 * self.path.len()
+        LONGEST + self.method.as_str().len() + 2 * self.path.len() + names
     }
 }
 
@@ -150,6 +180,7 @@ impl Drop for Outcome {
             method: self.forwarded.method.as_str(),
             path: &self.forwarded.path,
             public: self.forwarded.public,
+            graphql: self.forwarded.graphql(),
             status: self.status,
             sent: self.sent.load(Ordering::Relaxed),
             received: self.received,

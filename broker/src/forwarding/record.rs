@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use broker_audit::record::{Body, ProxyEvent};
 use broker_audit_writer::Effect;
-use broker_github::Method;
 use broker_protocol::error::ErrorCode;
 
 use super::outcome::{ForwardedRequest, Outcome};
-use super::{Forwarding, ProxyRequest, Refusal};
+use super::{Forwarding, Passage, ProxyRequest, Refusal};
 use crate::caller::Peer;
 use crate::lease::Lease;
 use crate::lease_record;
@@ -39,15 +38,14 @@ impl Forwarding {
         &self,
         lease: &Lease,
         request: &ProxyRequest,
-        public: bool,
+        passage: &mut Passage,
     ) -> Result<Outcome, Refusal> {
         let account = lease.caller.account();
-        let forwarded = ForwardedRequest::new(lease, request, public);
+        let forwarded = ForwardedRequest::new(lease, request, passage);
         self.leases
             .spend_bytes(account, forwarded.longest_outcome())?;
         let journal = Arc::clone(&self.journal);
-        let is_read = matches!(request.method, Method::GET | Method::HEAD);
-        if is_read && !self.config.record_reads_first {
+        if forwarded.is_read() && !self.config.record_reads_first {
             return match journal.fault() {
                 Some(fault) => Err(Refusal::not_recorded(&fault)),
                 None => Ok(Outcome::new(journal, forwarded, None)),

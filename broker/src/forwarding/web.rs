@@ -1,23 +1,11 @@
 //! Decides on requests to the web host: git under the lease, and what everyone may read without a credential.
 
-use axum::body::{self, Body};
+use axum::body::Body;
 use broker_policy::reach::Scope;
 use broker_policy::reach::git::{self, GitRequest, LARGEST_BATCH, NotGit};
 use broker_protocol::error::ErrorCode;
-use reqwest::header::CONTENT_ENCODING;
 
-use super::{ProxyRequest, Refusal, RequestBody};
-
-/// How a request that is allowed goes on.
-pub(super) enum Passage {
-    /// With the stored value.
-    Lease {
-        /// Whether the answer may hold `temp_clone_token`.
-        clone_token: bool,
-    },
-    /// Without any credential, since the purpose is `public`: this is what the lease does not hold.
-    Public { beyond: String },
-}
+use super::{Passage, ProxyRequest, Refusal, RequestBody, whole_body};
 
 /// Decides. Of a Git LFS batch the body is read, and goes on as it came.
 pub(super) async fn decide(
@@ -40,7 +28,7 @@ pub(super) async fn decide(
         git = with_body(git, request, body).await?;
     }
     match git.beyond(scope, WHOSE) {
-        None => Ok(Passage::Lease { clone_token: false }),
+        None => Ok(Passage::of_lease()),
         Some(beyond) if public && git.is_read() => Ok(Passage::Public { beyond }),
         Some(beyond) => {
             let why = format!("refused: {beyond}");
@@ -69,14 +57,10 @@ async fn with_body(
     request: &ProxyRequest,
     body: &mut Option<RequestBody>,
 ) -> Result<GitRequest, Refusal> {
-    if request.headers.contains_key(CONTENT_ENCODING) {
-        return Err(refused(NotGit::Batch));
-    }
-    let (sent, _) = body.take().ok_or_else(|| refused(NotGit::Batch))?;
-    let read = body::to_bytes(sent, LARGEST_BATCH).await;
-    let read = read.map_err(|_too_long_or_cut| {
+    let read = whole_body(request, body, LARGEST_BATCH).await;
+    let read = read.ok_or_else(|| {
         let why = format!(
-            "refused: the body of a Git LFS batch has at most {LARGEST_BATCH} bytes, and comes whole"
+            "refused: the body of a Git LFS batch has at most {LARGEST_BATCH} bytes, and comes whole and not compressed"
         );
         Refusal::new(ErrorCode::BadRequest, why)
     })?;

@@ -125,17 +125,17 @@ impl Limits {
         limited.map_or(Ok(()), |limited| Err(UpstreamLimit::Limited(limited)))
     }
 
-    /// Refuses a request of this principal's that would run into a limit again. git draws on no window of the
-    /// API's: only a limit that holds for whatever is asked concerns it.
+    /// Refuses a request of this principal's that would run into a limit again. One that draws on no window of the
+    /// API's, as git's, is concerned only by a limit that holds for whatever is asked.
     pub(crate) fn refuse_request(
         &self,
         principal: Option<&Principal>,
-        is_git: bool,
+        resource: Option<&str>,
     ) -> Result<(), UpstreamLimit> {
         let (limits, now) = (&self.github.limits, self.journal.now());
-        let limited = principal.and_then(|of| match is_git {
-            true => limits.held_off(of, now),
-            false => limits.limited(of, CORE, now),
+        let limited = principal.and_then(|of| match resource {
+            None => limits.held_off(of, now),
+            Some(resource) => limits.limited(of, resource, now),
         });
         limited.map_or(Ok(()), |limited| Err(UpstreamLimit::Limited(limited)))
     }

@@ -58,7 +58,8 @@ impl<'a> Call<'a> {
 /// a token, which is worth the try when nothing is left.
 ///
 /// Source: GitHub REST documentation, “Rate limit”.
-pub(super) fn resource_of(path: &str) -> Option<&'static str> {
+#[must_use]
+pub fn resource_of(path: &str) -> Option<&'static str> {
     let path = path.split('?').next().unwrap_or_default();
     match path {
         "/rate_limit" | installation::TOKEN => None,

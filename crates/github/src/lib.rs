@@ -57,7 +57,7 @@ pub use self::app_jwt::AppJwt;
 pub use self::app_key::{AppKey, NoAppKey};
 pub use self::base::{BaseUrl, NotServed};
 pub use self::breaker::BreakerState;
-pub use self::call::{Call, Credential};
+pub use self::call::{Call, Credential, resource_of};
 pub use self::endpoints::{App, User};
 pub use self::error::{BadAnswer, BodyFault, GitHubError, LimitKind, Outcome, Said, Sso};
 pub use self::forward::{AnswerBody, AnswerCut, Forward, Forwarded, Pieces, RequestBody};

@@ -10,8 +10,8 @@ mod line;
 
 pub use self::caller::Caller;
 pub use self::event::{
-    BrokerEvent, Event, GitHubEvent, LeaseEvent, LogEvent, MoveEvent, PolicyEvent, ProxyEvent,
-    RotationEvent, SecretEvent, VaultEvent,
+    BrokerEvent, Event, GitHubEvent, GraphqlRequest, LeaseEvent, LogEvent, MoveEvent, PolicyEvent,
+    ProxyEvent, RotationEvent, SecretEvent, VaultEvent,
 };
 pub use self::lease::{Issued, Lease};
 pub use self::line::{Body, write_line};

@@ -60,8 +60,8 @@ pub enum Refusal {
     /// Not in the table.
     #[error("GitHub documents no such operation, or it is newer than this version")]
     Unknown,
-    /// GraphQL.
-    #[error("GraphQL is not served")]
+    /// GraphQL, asked elsewhere.
+    #[error("GraphQL is served at `/graphql` of the API's host, written so")]
     Graphql,
     /// An owner or a repository that GitHub cannot have, or one that is encoded.
     #[error("{operation} names no owner or repository in plain letters")]

@@ -19,7 +19,7 @@ pub use self::lease::LeaseEvent;
 pub use self::log::LogEvent;
 pub use self::moving::MoveEvent;
 pub use self::policy::PolicyEvent;
-pub use self::proxy::ProxyEvent;
+pub use self::proxy::{GraphqlRequest, ProxyEvent};
 pub use self::rotation::RotationEvent;
 pub use self::secret::SecretEvent;
 pub use self::vault::VaultEvent;

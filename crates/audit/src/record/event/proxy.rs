@@ -1,6 +1,7 @@
 //! Requests to GitHub under a proxy lease: passed on, answered, refused.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
@@ -22,6 +23,9 @@ pub enum ProxyEvent<'a> {
         /// Whether it goes on without a credential, as everyone may make it.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         public: bool,
+        /// What it asks for, if it is GraphQL.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        graphql: Option<GraphqlRequest<'a>>,
     },
     /// A request was passed on, and this is the outcome.
     #[serde(rename = "proxy.response")]
@@ -38,6 +42,9 @@ pub enum ProxyEvent<'a> {
         /// Whether it went on without a credential, as everyone may make it.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         public: bool,
+        /// What it asks for, if it is GraphQL.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        graphql: Option<GraphqlRequest<'a>>,
         /// GitHub's status; absent where there was no answer.
         #[serde(skip_serializing_if = "Option::is_none")]
         status: Option<u16>,
@@ -66,4 +73,14 @@ pub enum ProxyEvent<'a> {
         /// In plain words.
         why: &'a str,
     },
+}
+
+/// What a GraphQL request asks for: names alone, no document and no variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct GraphqlRequest<'a> {
+    /// The fields that it starts with, as GitHub's schema names them: of a mutation, what it does.
+    pub fields: &'a BTreeSet<String>,
+    /// The repositories (`acme/site`), organisations (`acme`) and projects (`orgs/acme/projects/7`) that it names,
+    /// and those that what it names by an id belongs to.
+    pub touches: &'a BTreeSet<String>,
 }

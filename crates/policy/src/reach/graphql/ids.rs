@@ -63,10 +63,9 @@ pub fn question(ids: &BTreeSet<String>) -> Value {
 pub fn within(
     scope: &Scope<'_>,
     ids: &BTreeSet<String>,
-    answer: &[u8],
+    answer: &Answer,
 ) -> Result<BTreeSet<String>, Refused> {
-    let answer: Answer = serde_json::from_slice(answer).map_err(|_not_an_answer| Refused::Ids)?;
-    let data = answer.data.ok_or(Refused::Ids)?;
+    let data = answer.data.as_ref().ok_or(Refused::Ids)?;
     let mut touches = BTreeSet::new();
     let ids: Vec<_> = ids.iter().collect();
     for (number, some) in ids.chunks(MOST_TO_A_FIELD).enumerate() {
@@ -85,8 +84,9 @@ pub fn within(
     Ok(touches)
 }
 
+/// GitHub's answer to [`question`].
 #[derive(Deserialize)]
-struct Answer {
+pub struct Answer {
     data: Option<BTreeMap<String, Vec<Option<Node>>>>,
 }
 

@@ -66,7 +66,7 @@ pub struct Allowed {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Holding {
     /// The fields that it starts with, as they are named in the schema: of a mutation, what it does.
-    pub fields: Vec<String>,
+    pub fields: BTreeSet<String>,
     /// The repositories and organisations that it names, as records have them.
     pub touches: BTreeSet<String>,
     /// The ids of what it is about: [`ids::within`] says whether the lease holds that.

@@ -173,7 +173,7 @@ impl<'a> Walk<'a> {
             if at.named != root(self.operation.kind) {
                 return Err(not_listed());
             }
-            self.holding.fields.push(field.name.clone());
+            self.holding.fields.insert(field.name.clone());
         }
         let start = match (at.named, field.name.as_str()) {
             (QUERY, "repository") => Some(self.repository(field)?),

@@ -1,0 +1,116 @@
+//! Decides on GraphQL, whose requests say in their bodies what they do.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::body::Body;
+use broker_github::{Call, Credential, GitHubError, Method, Principal, Retry};
+use broker_policy::reach::Scope;
+use broker_policy::reach::graphql::{self, Asked, Kind, LONGEST_BODY, NotRead, Refused};
+use broker_protocol::error::ErrorCode;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+
+use super::{Forwarding, ProxyRequest, Refusal, RequestBody, scope, whole_body};
+use crate::lease::Lease;
+use crate::leases::proxied::Proxied;
+
+/// What a GraphQL request that is allowed does.
+pub(super) struct Graphql {
+    pub(super) kind: Kind,
+    /// What it starts with: of a mutation, what it does.
+    pub(super) fields: BTreeSet<String>,
+    /// The repositories, organisations and projects that it is about.
+    pub(super) touches: BTreeSet<String>,
+    /// What has to be asked about before it goes on.
+    ids: BTreeSet<String>,
+}
+
+/// The path of GraphQL on the API's host.
+pub(super) const PATH: &str = "/graphql";
+
+/// Decides. The body is read; what goes on instead is written from what was evaluated.
+pub(super) async fn decide(
+    scope: &Scope<'_>,
+    request: &mut ProxyRequest,
+    body: &mut Option<RequestBody>,
+) -> Result<Graphql, Refusal> {
+    if request.method != Method::POST || request.query.is_some() {
+        return Err(bad(
+            "refused: GraphQL is asked with POST, and says all in its body",
+        ));
+    }
+    let read = whole_body(request, body, LONGEST_BODY).await;
+    let read = read.ok_or_else(|| bad(format!("refused: {}", NotRead::TooLong)))?;
+    let asked = Asked::read(&read).map_err(|error| bad(format!("refused: {error}")))?;
+    let allowed = asked.allow(scope)?;
+    let length = allowed.body.len() as u64;
+    *body = Some((Body::from(allowed.body), Some(length)));
+    let json = HeaderValue::from_static("application/json");
+    request.headers.insert(CONTENT_TYPE, json);
+    Ok(Graphql {
+        kind: allowed.kind,
+        fields: allowed.holding.fields,
+        touches: allowed.holding.touches,
+        ids: allowed.holding.ids,
+    })
+}
+
+impl Forwarding {
+    /// Holds what a mutation names by its id to the lease: GitHub knows whose it is, and is asked under the same
+    /// lease. Part of the mutation, which is recorded after it.
+    pub(super) async fn hold_ids(
+        self: &Arc<Self>,
+        (lease, proxied): (&Arc<Lease>, &Arc<Proxied>),
+        principal: Option<&Principal>,
+        graphql: &mut Graphql,
+    ) -> Result<(), Refusal> {
+        let ids = std::mem::take(&mut graphql.ids);
+        if ids.is_empty() {
+            return Ok(());
+        }
+        if let Some(fault) = self.journal.fault() {
+            return Err(Refusal::not_recorded(&fault));
+        }
+        let value = self.accepted_value(lease, proxied).await?;
+        let token = value.token();
+        let answer = self.github.call(Call {
+            method: Method::POST,
+            path: PATH.to_owned(),
+            credential: Credential::Token(&token),
+            principal: principal.cloned(),
+            body: Some(graphql::ids::question(&ids)),
+            // It changes nothing.
+            retry: Retry::Repeatable,
+        });
+        let answer = match answer.await {
+            Ok(answer) => answer.json()?,
+            Err(GitHubError::Unauthorized { .. }) => {
+                self.check_refused(lease, value.hashed());
+                return Err(Refusal::value_refused(&lease.secret));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let policies = self.policies.in_force();
+        let policy = policies.set.purpose(&lease.purpose);
+        let touches = graphql::ids::within(&scope(lease, policy), &ids, &answer)?;
+        graphql.touches.extend(touches);
+        Ok(())
+    }
+}
+
+fn bad(why: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+    Refusal::new(ErrorCode::BadRequest, why)
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        let why = format!("refused: {refused}");
+        match refused {
+            Refused::Ids => Self {
+                status: 502,
+                ..Self::new(ErrorCode::UpstreamUnavailable, why)
+            },
+            _ => Self::new(ErrorCode::TooWide, why),
+        }
+    }
+}
