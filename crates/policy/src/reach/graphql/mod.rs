@@ -104,9 +104,6 @@ pub enum NotRead {
     /// A name that stands twice where it may stand once.
     #[error("{0} stands there twice")]
     Twice(String),
-    /// A variable in the default of this one.
-    #[error("the default of `${0}` holds a variable")]
-    Default(String),
     /// Another directive than `@skip(if:)` and `@include(if:)`.
     #[error(
         "`@{0}` is not served there; `@skip(if:)` and `@include(if:)` are, on fields and fragments"

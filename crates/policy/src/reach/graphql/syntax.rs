@@ -48,6 +48,7 @@ pub(super) struct VariableDefinition {
     pub(super) type_text: String,
     /// Without lists and exclamation marks.
     pub(super) named: String,
+    /// The parser takes no variable in it.
     pub(super) default: Option<Value>,
 }
 
@@ -177,10 +178,6 @@ impl VariableDefinition {
         let default = definition.default_value().map(|value| value.value());
         let default = default.map(Value::of).transpose()?;
         let name = name(definition.variable().and_then(|variable| variable.name()))?;
-        // Else a value might hold itself.
-        if default.as_ref().is_some_and(Value::holds_variable) {
-            return Err(NotRead::Default(name));
-        }
         Ok(Self {
             name,
             type_text,
@@ -231,19 +228,6 @@ impl Value {
                 let fields = fields.collect::<Result<Vec<_>, _>>()?;
                 once("input field", fields.iter().map(|(name, _)| name.as_str()))?;
                 Ok(Self::Object(fields))
-            }
-        }
-    }
-}
-
-impl Value {
-    fn holds_variable(&self) -> bool {
-        match self {
-            Self::Variable(_) => true,
-            Self::List(values) => values.iter().any(Self::holds_variable),
-            Self::Object(fields) => fields.iter().any(|(_, value)| value.holds_variable()),
-            Self::Number(_) | Self::String(_) | Self::Boolean(_) | Self::Null | Self::Enum(_) => {
-                false
             }
         }
     }
