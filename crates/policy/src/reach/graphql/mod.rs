@@ -76,8 +76,10 @@ pub struct Holding {
 /// Why a body was not read. The message completes “refused: …”.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotRead {
-    /// Too long.
-    #[error("a GraphQL request has at most {LONGEST_BODY} bytes")]
+    /// Too long, compressed, cut off, or not there.
+    #[error(
+        "the body of a GraphQL request has at most {LONGEST_BODY} bytes, and comes whole and not compressed"
+    )]
     TooLong,
     /// Not the JSON of one request.
     #[error(
