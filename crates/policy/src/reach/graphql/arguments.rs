@@ -71,7 +71,7 @@ impl<'a> Walk<'a> {
     pub(super) fn arguments(
         &mut self,
         field: &'a Field,
-        (name, known): (&str, &list::Field),
+        (name, known): (&str, &'static list::Field),
     ) -> Result<(), Refused> {
         // By default GitHub follows a repository's old name to wherever it went.
         let follows = name == "Query.repository";
@@ -107,13 +107,15 @@ impl<'a> Walk<'a> {
         &mut self,
         value: &'a Value,
         field: &str,
-        listed: &list::Argument,
+        listed: &'static list::Argument,
     ) -> Result<(), Refused> {
         let wrong = || Refused::Value(format!("{field}({}:)", listed.name));
         match value {
             Value::Variable(name) => match self.variable(name, &listed.named)? {
-                Some(value) => self.hold(value, field, listed),
-                None => Ok(()),
+                Some(value) if self.held.insert((name, &listed.named, listed.holds)) => {
+                    self.hold(value, field, listed)
+                }
+                Some(_) | None => Ok(()),
             },
             Value::Null => Ok(()),
             Value::List(values) => {

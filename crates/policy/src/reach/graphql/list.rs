@@ -69,7 +69,7 @@ pub(super) struct Argument {
 }
 
 /// What a value names that the lease has to hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Holds {
     /// Nothing, unless it is an input whose fields do.
     Nothing,

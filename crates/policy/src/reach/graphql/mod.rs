@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::syntax::Kind;
 use self::syntax::{Document, Fragments, Operation, Value};
-use self::walk::Walk;
+use self::walk::{Spent, Walk};
 use super::Scope;
 
 /// The longest body that is read, in bytes. Ours.
@@ -231,12 +231,16 @@ impl Asked {
     ///
     /// [`Refused`]: the first thing that it does not hold, or that none may.
     pub fn allow(mut self, scope: &Scope<'_>) -> Result<Allowed, Refused> {
+        let mut spent = Spent::default();
+        let mut evaluate = |operation| {
+            let within = (&self.fragments, operation);
+            Walk::new(scope, within, &self.variables, &mut spent).evaluate()
+        };
         for other in &self.others {
-            Walk::new(scope, (&self.fragments, other), &self.variables).evaluate()?;
+            evaluate(other)?;
         }
         let operation = &self.operation;
-        let walk = Walk::new(scope, (&self.fragments, operation), &self.variables);
-        let (query, holding) = walk.evaluate()?;
+        let (query, holding) = evaluate(operation)?;
         let defined = |name: &String| {
             let mut variables = operation.variables.iter();
             variables.any(|variable| variable.name == *name)

@@ -1,8 +1,10 @@
 //! Evaluates an operation, selection by selection, and writes down what it evaluated.
 
+use std::collections::BTreeSet;
+
 use broker_protocol::names::{OrgName, Permissions, RepoPattern};
 
-use super::list::{self, LIST, List};
+use super::list::{self, Holds, LIST, List};
 use super::syntax::{Field, Fragments, Kind, Operation, Selection};
 use super::{Holding, Limit, Refused, Variables, print};
 use crate::known::is_of_organization;
@@ -26,11 +28,21 @@ pub(super) struct Walk<'a> {
     fragments: &'a Fragments,
     pub(super) operation: &'a Operation,
     pub(super) variables: &'a Variables,
-    count: usize,
+    spent: &'a mut Spent,
     /// The fragments that are being put in place.
     spreads: Vec<&'a str>,
+    /// The variables that were held to the lease already, as values of these types.
+    pub(super) held: BTreeSet<(&'a str, &'static str, Holds)>,
     pub(super) out: String,
     pub(super) holding: Holding,
+}
+
+/// What the operations of a document took together: each of them is evaluated.
+#[derive(Default)]
+pub(super) struct Spent {
+    fields: usize,
+    /// Of those that are done.
+    bytes: usize,
 }
 
 /// Where a selection stands.
@@ -50,6 +62,7 @@ impl<'a> Walk<'a> {
         scope: &'a Scope<'a>,
         (fragments, operation): (&'a Fragments, &'a Operation),
         variables: &'a Variables,
+        spent: &'a mut Spent,
     ) -> Self {
         Self {
             list: &LIST,
@@ -57,7 +70,8 @@ impl<'a> Walk<'a> {
             fragments,
             operation,
             variables,
-            count: 0,
+            spent,
+            held: BTreeSet::new(),
             spreads: Vec::new(),
             out: String::new(),
             holding: Holding::default(),
@@ -76,6 +90,7 @@ impl<'a> Walk<'a> {
             nesting: 0,
         };
         self.selections(&operation.selections, root, &mut 0)?;
+        self.spent.bytes += self.out.len();
         Ok((self.out, self.holding))
     }
 
@@ -130,7 +145,7 @@ impl<'a> Walk<'a> {
                     self.selections(selections, on, aliases)?;
                 }
             }
-            if self.out.len() > LONGEST {
+            if self.spent.bytes + self.out.len() > LONGEST {
                 return Err(Limit::Length(LONGEST).into());
             }
         }
@@ -139,11 +154,15 @@ impl<'a> Walk<'a> {
     }
 
     fn field(&mut self, field: &'a Field, at: At<'_>, aliases: &mut usize) -> Result<(), Refused> {
-        self.count += 1;
+        self.spent.fields += 1;
         *aliases += usize::from(field.alias.is_some());
         let depth = at.depth + 1;
         for (count, most, limit) in [
-            (self.count, MOST_FIELDS, Limit::Fields as fn(usize) -> Limit),
+            (
+                self.spent.fields,
+                MOST_FIELDS,
+                Limit::Fields as fn(usize) -> Limit,
+            ),
             (*aliases, MOST_ALIASES, Limit::Aliases),
             (depth, DEEPEST, Limit::Depth),
         ] {

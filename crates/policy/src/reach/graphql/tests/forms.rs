@@ -156,6 +156,18 @@ fn levels_fields_aliases_and_length_have_a_most() {
             .starts_with("more than 5000 fields")
     );
 
+    // All operations of a document together.
+    let several: String = (0..51)
+        .map(|number| format!("query Q{number} {{ ...F }} "))
+        .collect();
+    let several = format!(
+        "{several} fragment F on Query {{ rateLimit {{ {} }} }}",
+        "cost ".repeat(99)
+    );
+    let asked = read(&json!({ "query": several, "operationName": "Q0" })).unwrap();
+    let refused = asked.allow(&lease.scope()).err().unwrap().to_string();
+    assert!(refused.starts_with("more than 5000 fields"), "{refused}");
+
     // Each fragment holds the next twice: a million fields out of twenty lines.
     let doubled: String = (0..20)
         .map(|number| {
