@@ -2,7 +2,7 @@
 //!
 //! `cargo load` measures everything; `cargo load -- rounds=9 lease rate` some of it, more often. The parts: `lease` (one
 //! client), `minted` (a cached installation token), `onepassword` (a value kept of 1Password), `rate` (64 clients), `get`
-//! (the command line), `proxy` (requests to GitHub), `transfer` (2 GiB through the proxy), `exec` (handshakes and git
+//! (the command line), `proxy` (requests to GitHub), `graphql` (decisions on documents), `transfer` (2 GiB through the proxy), `exec` (handshakes and git
 //! under `tokenctl exec`), `rest` (memory with ten thousand secrets), `rekey` (a new root key for as many), `backup` (of ten
 //! thousand secrets), `start` (with a million records). `TMPDIR` chooses the disk; a tmpfs measures nothing.
 //!
@@ -29,6 +29,7 @@ mod backup;
 mod client;
 mod exec;
 mod get;
+mod graphql;
 mod lease;
 mod machine;
 mod minted;
@@ -88,6 +89,9 @@ fn main() {
     }
     if wanted("proxy") {
         proxy::measure(rounds, &mut table);
+    }
+    if wanted("graphql") {
+        graphql::measure(rounds, &mut table);
     }
     if wanted("transfer") {
         transfer::measure(rounds, &mut table);
