@@ -4,6 +4,8 @@
 //! The description says which operations there are, which parameters are numbers or take several
 //! segments, and which answers and bodies hold repositories. The list says the rest. An operation that the list does
 //! not have is refused as new, one that the description does not have is an error of the list.
+//!
+//! `graphql`: the same for what GraphQL may ask.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,6 +16,7 @@
 )]
 
 mod description;
+mod graphql;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
