@@ -76,6 +76,10 @@ impl State {
     /// If there is none of that name.
     pub fn delete_repository(&mut self, full_name: &str) {
         let id = self.repository_id(full_name);
+        let issues: Vec<u64> = self.issues_of(id).map(|issue| issue.id).collect();
+        for issue in issues {
+            self.forget_issue(issue);
+        }
         self.repositories.remove(&id);
         for selection in self.selections() {
             if let Repositories::Selected(names) = selection {
@@ -184,7 +188,7 @@ impl State {
         Some(asset.bytes.to_vec())
     }
 
-    fn repository_mut(&mut self, full_name: &str) -> &mut Repository {
+    pub(crate) fn repository_mut(&mut self, full_name: &str) -> &mut Repository {
         let id = self.repository_id(full_name);
         self.repositories.get_mut(&id).expect("a repository")
     }
@@ -200,10 +204,14 @@ impl State {
         labels.keys().cloned().collect()
     }
 
-    /// Titles of the issues of a repository.
+    /// Titles of the issues and pull requests of a repository.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such repository.
     #[must_use]
     pub fn issues(&self, full_name: &str) -> Vec<String> {
-        let issues = &self.repositories[&self.repository_id(full_name)].issues;
-        issues.iter().map(|issue| issue.title.clone()).collect()
+        let issues = self.issues_of(self.repository_id(full_name));
+        issues.map(|issue| issue.title.clone()).collect()
     }
 }

@@ -82,6 +82,13 @@ pub enum Command {
         /// The new name alone.
         to: String,
     },
+    /// An issue gets another repository; what comes back is its number there.
+    Move {
+        /// `owner/name#1`.
+        issue: String,
+        /// `owner/name`.
+        to: String,
+    },
     /// What a principal has used of its hour.
     Limit {
         /// `user acme-bot`, `installation 1004`, `app Iv23…`, `anonymous`.
@@ -196,6 +203,9 @@ fn carry_out(state: &mut State, command: Command) -> Result<Value, String> {
             state.app_mut(&client_id).keys = keys?;
         }
         Command::Rename { from, to } => state.rename(&from, &to),
+        Command::Move { issue, to } => {
+            return Ok(json!({ "number": state.move_issue(&issue, &to) }));
+        }
         Command::Limit {
             principal,
             limit,

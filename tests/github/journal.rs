@@ -7,6 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::graphql::Touched;
+
 /// One call.
 #[derive(Debug, Clone, Serialize)]
 pub struct Exchange {
@@ -32,6 +34,9 @@ pub struct Exchange {
     pub api_version: Option<String>,
     /// When it came, by the stand-in's clock, in microseconds since 1970.
     pub at: i64,
+    /// What it read and changed, if it was a document of GraphQL that was carried out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub graphql: Option<Touched>,
 }
 
 /// All calls.

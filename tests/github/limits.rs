@@ -1,7 +1,7 @@
 //! Rate limits: one budget per principal, shared by all of its tokens, and the secondary limit.
 //!
 //! Source: GitHub documentation, “Rate limits for the REST API”. Everything answered here draws on
-//! the resource `core`; others are listed by `/rate_limit` and stay full.
+//! the resource `core`, GraphQL on one of its own; others are listed by `/rate_limit` and stay full.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,18 @@ use super::answer::Answer;
 /// What is left of whose budget.
 #[derive(Debug, Default)]
 pub struct Limits {
-    core: BTreeMap<String, Budget>,
+    budgets: BTreeMap<(Resource, String), Budget>,
     secondary: BTreeMap<String, Penalty>,
     points: BTreeMap<String, (i64, u64)>,
+}
+
+/// What there is a budget for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resource {
+    /// REST.
+    Core,
+    /// GraphQL, in points.
+    Graphql,
 }
 
 /// One principal's hour.
@@ -36,12 +45,33 @@ const HOUR: i64 = 3600;
 /// How long the secondary limit holds once it struck by rate, in seconds.
 const PENALTY: i64 = 60;
 
+impl Resource {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Core => "core",
+            Self::Graphql => "graphql",
+        }
+    }
+}
+
 impl Limits {
     /// From now on this principal has used so many of so many; the hour begins.
     pub fn set(&mut self, principal: &str, limit: u64, used: u64, now: jiff::Timestamp) {
+        self.set_of(Resource::Core, principal, (limit, used), now);
+    }
+
+    /// The same of any resource: the limit, and how many are used.
+    pub fn set_of(
+        &mut self,
+        resource: Resource,
+        principal: &str,
+        (limit, used): (u64, u64),
+        now: jiff::Timestamp,
+    ) {
         let reset = now.as_second() + HOUR;
         let budget = Budget { limit, used, reset };
-        self.core.insert(principal.to_owned(), budget);
+        self.budgets
+            .insert((resource, principal.to_owned()), budget);
     }
 
     /// This principal is under the secondary limit for so many seconds, said in `Retry-After` or not.
@@ -54,18 +84,45 @@ impl Limits {
     /// What this principal has used of its hour.
     #[must_use]
     pub fn used(&self, principal: &str) -> u64 {
-        self.core.get(principal).map_or(0, |budget| budget.used)
+        self.used_of(Resource::Core, principal)
+    }
+
+    /// The same of any resource.
+    #[must_use]
+    pub fn used_of(&self, resource: Resource, principal: &str) -> u64 {
+        let budget = self.budgets.get(&(resource, principal.to_owned()));
+        budget.map_or(0, |budget| budget.used)
     }
 
     /// Draws on the budget, or says why not. Calls refused by the primary limit cost nothing more.
     pub(crate) fn draw(&mut self, call: &Draw<'_>) -> Result<(), Answer> {
         self.under_secondary(call)?;
-        let budget = self.budget(call.principal, call.limit, call.now);
-        if budget.used >= budget.limit {
-            return Err(primary(403, call.who));
+        match self.draw_on(Resource::Core, 1, call) {
+            true => Ok(()),
+            false => Err(primary(403, call.who)),
         }
-        budget.used += 1;
-        Ok(())
+    }
+
+    /// Draws so many on one budget, unless it is used up.
+    pub(crate) fn draw_on(&mut self, resource: Resource, points: u64, call: &Draw<'_>) -> bool {
+        let budget = self.budget(resource, call.principal, call.limit, call.now);
+        let left = budget.used < budget.limit;
+        if left {
+            budget.used += points;
+        }
+        left
+    }
+
+    /// Limit, used and the second of reset.
+    pub(crate) fn left(
+        &mut self,
+        resource: Resource,
+        principal: &str,
+        limit: u64,
+        now: i64,
+    ) -> (u64, u64, i64) {
+        let budget = self.budget(resource, principal, limit, now);
+        (budget.limit, budget.used, budget.reset)
     }
 
     /// The secondary limit alone; `/rate_limit` is under it too.
@@ -93,23 +150,27 @@ impl Limits {
 
     /// A conditional request that was answered 304 is free.
     pub(crate) fn give_back(&mut self, principal: &str) {
-        if let Some(budget) = self.core.get_mut(principal) {
+        let budget = self
+            .budgets
+            .get_mut(&(Resource::Core, principal.to_owned()));
+        if let Some(budget) = budget {
             budget.used = budget.used.saturating_sub(1);
         }
     }
 
     pub(crate) fn headers(
         &mut self,
+        resource: Resource,
         principal: &str,
         limit: u64,
         now: i64,
     ) -> Vec<(String, String)> {
-        let budget = *self.budget(principal, limit, now);
+        let budget = *self.budget(resource, principal, limit, now);
         [
             ("x-ratelimit-limit", budget.limit.to_string()),
             ("x-ratelimit-remaining", budget.remaining().to_string()),
             ("x-ratelimit-reset", budget.reset.to_string()),
-            ("x-ratelimit-resource", "core".to_owned()),
+            ("x-ratelimit-resource", resource.as_str().to_owned()),
             ("x-ratelimit-used", budget.used.to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
@@ -117,12 +178,13 @@ impl Limits {
     }
 
     pub(crate) fn overview(&mut self, principal: &str, limit: u64, now: i64) -> Value {
-        let core = self.budget(principal, limit, now).json();
+        let core = self.budget(Resource::Core, principal, limit, now).json();
+        let graphql = self.budget(Resource::Graphql, principal, limit, now).json();
         let full = |limit: u64, seconds: i64| json!({ "limit": limit, "used": 0, "remaining": limit, "reset": now + seconds });
         json!({
             "core": core,
             "search": full(30, 60),
-            "graphql": full(5000, HOUR),
+            "graphql": graphql,
             "integration_manifest": full(5000, HOUR),
             "code_scanning_upload": full(1000, HOUR),
             "actions_runner_registration": full(10000, HOUR),
@@ -132,13 +194,14 @@ impl Limits {
         })
     }
 
-    fn budget(&mut self, principal: &str, limit: u64, now: i64) -> &mut Budget {
+    fn budget(&mut self, resource: Resource, principal: &str, limit: u64, now: i64) -> &mut Budget {
         let fresh = Budget {
             limit,
             used: 0,
             reset: now + HOUR,
         };
-        let budget = self.core.entry(principal.to_owned()).or_insert(fresh);
+        let key = (resource, principal.to_owned());
+        let budget = self.budgets.entry(key).or_insert(fresh);
         if budget.reset <= now {
             budget.used = 0;
             budget.reset = now + HOUR;

@@ -1,4 +1,4 @@
-//! A stand-in for GitHub's REST API: stateful, on loopback, with real TLS.
+//! A stand-in for GitHub's API: stateful, on loopback, with real TLS.
 //!
 //! It answers the endpoints in use as GitHub's documentation and its API description say, and as
 //! recorded: status codes, headers, error bodies, limits, tokens that expire and die. Nothing in it
@@ -31,7 +31,9 @@
 //! Time is the system's plus what a test adds ([`StandIn::advance`]). Dropped, it is gone with its
 //! thread. The program `stand-in-github` is the same for shells, Python and Node: `control.rs`.
 //!
-//! Not here: git over HTTPS, webhooks, GraphQL, GitHub's pages for people.
+//! GraphQL is answered from GitHub's public schema, where that is at hand: `graphql/`.
+//!
+//! Not here: git over HTTPS, webhooks, GitHub's pages for people.
 
 pub(crate) mod answer;
 mod app_key;
@@ -40,12 +42,17 @@ mod change;
 mod clock;
 pub mod control;
 pub(crate) mod faults;
+mod git;
+mod graphql;
 mod identify;
+mod issues;
 pub(crate) mod journal;
 mod jwt;
 mod limits;
 mod objects;
 mod permission;
+mod plans;
+mod projects;
 pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod respond;
@@ -61,14 +68,19 @@ pub mod tls;
 mod tokens;
 mod world;
 
+use std::path::Path;
 use std::time::Duration;
 
 pub use app_key::AppKey;
 pub use clock::Clock;
 pub use faults::{Effect, Fault, Faults, On};
+pub use graphql::{Changed, Home, Read, Touched};
+pub use issues::{Closed, Comment, Issue, Merged, Pull, Review};
 pub use journal::{Exchange, Journal, hashed};
-pub use limits::Limits;
+pub use limits::{Limits, Resource};
 pub use permission::{Level, Permissions};
+pub use plans::{IssueOf, ProjectOf, PullOf};
+pub use projects::Project;
 pub use secrets::{Place, SecretStores, Stored};
 pub use settings::Settings;
 pub use stand_in::{StandInFor, StoodIn};
@@ -96,6 +108,21 @@ impl StandIn {
     #[must_use]
     pub fn start(world: World) -> Self {
         Self::serving(State::new(world), control::serve)
+    }
+
+    /// The same, answering GraphQL from GitHub's public schema in this file.
+    #[must_use]
+    pub fn with_schema(world: World, schema: &Path) -> Self {
+        let github = Self::start(world);
+        github.change(|state| state.settings.graphql_schema = Some(schema.to_owned()));
+        github
+    }
+
+    /// What was read and changed by GraphQL so far, call by call.
+    #[must_use]
+    pub fn touched(&self) -> Vec<Touched> {
+        let all = self.journal().into_iter();
+        all.filter_map(|call| call.graphql).collect()
     }
 
     /// The same API under another host name: `https://localhost:PORT`. For redirects that leave.
@@ -138,4 +165,11 @@ impl StoodIn for State {
     fn catch_up(&mut self) {
         Self::catch_up(self);
     }
+}
+
+/// GitHub's public schema, if the conformance checks are installed; a test without it says so.
+#[must_use]
+pub fn schema() -> Option<std::path::PathBuf> {
+    let tools = crate::needs::conformance_tools()?;
+    Some(tools.join("node_modules/@octokit/graphql-schema/schema.graphql"))
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::clock::iso;
 use super::permission::Permissions;
-use super::state::{Account, Issue, Repository, State};
+use super::state::{Account, Repository, State};
 use super::world::{App, Installation, Repositories};
 
 /// When everything that was there from the start was made.
@@ -43,7 +43,7 @@ impl State {
         object.extend(fields(json!({
             "login": account.login,
             "id": account.id,
-            "node_id": node("U", account.id),
+            "node_id": account.node_id(),
             "avatar_url": format!("{base}/avatars/u/{}", account.id),
             "gravatar_id": "",
             "html_url": format!("https://github.com/{}", account.login),
@@ -107,7 +107,7 @@ impl State {
             ],
         );
         object.extend(fields(json!({
-            "login": account.login, "id": account.id, "node_id": node("O", account.id),
+            "login": account.login, "id": account.id, "node_id": account.node_id(),
             "avatar_url": format!("{base}/avatars/u/{}", account.id), "description": null,
             "html_url": format!("https://github.com/{}", account.login),
             "has_organization_projects": true, "has_repository_projects": true,
@@ -121,6 +121,12 @@ impl State {
     pub(crate) fn repository_object(&self, base: &str, repository: &Repository) -> Value {
         let full_name = repository.full_name();
         let html = format!("https://github.com/{full_name}");
+        let open = self.issues_of(repository.id);
+        let open = open.filter(|issue| issue.closed.is_none()).count();
+        let forks = self.repositories.values();
+        let forks = forks
+            .filter(|one| one.fork_of == Some(repository.id))
+            .count();
         let mut object = urls(&format!("{base}/repos/{full_name}"), REPOSITORY_URLS);
         object.extend(fields(json!({
             "id": repository.id,
@@ -132,7 +138,7 @@ impl State {
             "visibility": if repository.private { "private" } else { "public" },
             "html_url": html,
             "description": null,
-            "fork": false,
+            "fork": repository.fork_of.is_some(),
             "archive_url": format!("{base}/repos/{full_name}/{{archive_format}}{{/ref}}"),
             "git_url": format!("git://github.com/{full_name}.git"),
             "ssh_url": format!("git@github.com:{full_name}.git"),
@@ -142,10 +148,10 @@ impl State {
             "pushed_at": MADE, "created_at": MADE, "updated_at": MADE,
         })));
         object.extend(fields(json!({
-            "forks_count": 0, "forks": 0, "stargazers_count": 0, "watchers_count": 0,
+            "forks_count": forks, "forks": forks, "stargazers_count": 0, "watchers_count": 0,
             "watchers": 0, "network_count": 0, "subscribers_count": 0, "size": 1,
             "default_branch": "main",
-            "open_issues_count": repository.issues.len(), "open_issues": repository.issues.len(),
+            "open_issues_count": open, "open_issues": open,
             "is_template": false, "topics": [], "has_issues": true, "has_projects": true,
             "has_wiki": true, "has_pages": false, "has_downloads": true, "has_discussions": false,
             "archived": false, "disabled": false, "allow_forking": true,
@@ -212,43 +218,13 @@ impl State {
             "suspended_at": suspended.then_some(MADE),
         })
     }
-
-    pub(crate) fn issue_object(
-        &self,
-        base: &str,
-        repository: &Repository,
-        number: usize,
-        issue: &Issue,
-    ) -> Value {
-        let full_name = repository.full_name();
-        let html = format!("https://github.com/{full_name}/issues/{number}");
-        let mut object = urls(
-            &format!("{base}/repos/{full_name}/issues/{number}"),
-            &[
-                ("url", ""),
-                ("labels_url", "/labels{/name}"),
-                ("comments_url", "/comments"),
-                ("events_url", "/events"),
-            ],
-        );
-        object.extend(fields(json!({
-            "id": repository.id * 1000 + number as u64,
-            "node_id": node("I", repository.id * 1000 + number as u64),
-            "number": number,
-            "repository_url": format!("{base}/repos/{full_name}"),
-            "html_url": html,
-            "state": "open", "title": issue.title, "body": issue.body,
-            "user": self.account_object(base, &issue.by),
-            "labels": [], "assignee": null, "assignees": [], "milestone": null, "locked": false,
-            "comments": 0, "closed_at": null,
-            "author_association": "NONE",
-            "created_at": iso(issue.at), "updated_at": iso(issue.at),
-        })));
-        Value::Object(object)
-    }
 }
 
 impl Account {
+    pub(crate) fn node_id(&self) -> String {
+        node(if self.members.is_some() { "O" } else { "U" }, self.id)
+    }
+
     pub(crate) fn kind(&self) -> &'static str {
         match self.members {
             Some(_) => "Organization",
@@ -275,17 +251,23 @@ pub(crate) fn time(at: Timestamp) -> Value {
     Value::String(iso(at))
 }
 
+/// An id for GraphQL. The four letters are GitHub's, and no more.
 pub(crate) fn node(kind: &str, id: u64) -> String {
-    format!("{kind}_kgDO{id:08}")
+    let letters = match kind {
+        "R" | "U" | "O" | "A" => "kgDO",
+        _ if kind.starts_with("PVT") && kind != "PVT" => "lADO",
+        _ => "kwDO",
+    };
+    format!("{kind}_{letters}{id:08}")
 }
 
-fn urls(url: &str, endings: &[(&str, &str)]) -> Map<String, Value> {
+pub(crate) fn urls(url: &str, endings: &[(&str, &str)]) -> Map<String, Value> {
     let full =
         |(name, ending): &(&str, &str)| ((*name).to_owned(), json!(format!("{url}{ending}")));
     endings.iter().map(full).collect()
 }
 
-fn fields(value: Value) -> Map<String, Value> {
+pub(crate) fn fields(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(fields) => fields,
         _ => Map::new(),

@@ -9,7 +9,7 @@ use super::answer::Answer;
 /// A request as it came.
 pub(crate) struct Request {
     pub(crate) method: String,
-    /// Without the query and without `/api/v3`, the prefix of an Enterprise Server.
+    /// Without the query and without the prefix of an Enterprise Server, `/api/v3`, and `/api` of GraphQL.
     pub(crate) path: String,
     pub(crate) query: String,
     /// Scheme, host and prefix, as the caller wrote them: links lead back the same way.
@@ -41,6 +41,7 @@ impl Request {
         let path = parts.uri.path();
         let (prefix, path) = match path.strip_prefix("/api/v3") {
             Some(rest) if rest.starts_with('/') => ("/api/v3", rest),
+            _ if path == "/api/graphql" => ("/api", "/graphql"),
             _ => ("", path),
         };
         let host = parts

@@ -7,7 +7,7 @@ use super::clock::http_date;
 use super::faults::{Effect, merge};
 use super::identify::Who;
 use super::journal::{Exchange, hashed};
-use super::limits::{Draw, primary, secondary};
+use super::limits::{Draw, Resource, primary, secondary};
 use super::permission::normalised;
 use super::request::{Presented, Request};
 use super::routes::hex;
@@ -19,6 +19,9 @@ use super::world::{ExpiryHeader, Pat, PatKind};
 ///
 /// Source: GitHub documentation, “API Versions”.
 const VERSIONS: &[&str] = &["2022-11-28", "2026-03-10"];
+
+/// Where GraphQL is.
+const GRAPHQL: &str = "/graphql";
 
 impl Service for State {
     fn arrive(&mut self, request: &Request) -> (usize, Option<Effect>) {
@@ -38,6 +41,7 @@ impl Service for State {
             user_agent: request.header("user-agent").map(str::to_owned),
             api_version: request.header("x-github-api-version").map(str::to_owned),
             at: self.clock.now().as_microsecond(),
+            graphql: None,
         });
         (number, effect)
     }
@@ -70,7 +74,11 @@ impl Service for State {
         }
         let mut headers = self.usual_headers(request, &who);
         if self.settings.rate_limits {
-            headers.extend(self.limits.headers(&principal, limit, now));
+            let resource = match request.path == GRAPHQL {
+                true => Resource::Graphql,
+                false => Resource::Core,
+            };
+            headers.extend(self.limits.headers(resource, &principal, limit, now));
         }
         if let Some(Effect::PrimaryLimit { reset_in, .. }) = effect {
             set(&mut headers, "x-ratelimit-remaining", Some("0".to_owned()));
@@ -99,7 +107,9 @@ impl Service for State {
             all.clone_into(&mut headers);
         }
         answer.headers = headers;
+        let touched = self.touched.take();
         if let Some(call) = self.journal.at(number) {
+            call.graphql = touched;
             call.principal = principal;
             call.processed = processed;
             call.status = match effect {
@@ -130,6 +140,8 @@ impl State {
         };
         match request.path.as_str() {
             "/rate_limit" => self.limits.under_secondary(&draw),
+            // By what its document asks for, once that is read.
+            GRAPHQL => Ok(()),
             _ => self.limits.draw(&draw),
         }
     }
@@ -262,7 +274,7 @@ fn not_modified(request: &Request, answer: &mut Answer) -> bool {
 fn accepted_scopes(path: &str) -> String {
     let pieces: Vec<&str> = path.split('/').skip(1).collect();
     let scopes = match pieces[..] {
-        ["repos", ..] | ["repositories", ..] => "repo",
+        ["repos", ..] | ["repositories", ..] | ["graphql"] => "repo",
         ["orgs", _, _, "secrets", ..] => "admin:org",
         ["orgs", _] => "admin:org, read:org, repo, user, write:org",
         _ => "",

@@ -1,5 +1,6 @@
 //! How the stand-in behaves, beyond single faults.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,10 @@ pub struct Settings {
     pub rate_limits: bool,
     /// Points a minute and principal before the secondary limit; 1 for a read, 5 for a change.
     pub points_a_minute: u64,
+    /// The file with GitHub's public schema. Without one there is no GraphQL.
+    pub graphql_schema: Option<PathBuf>,
+    /// In GraphQL, wherever the schema lets a field lead to an object there is one, elsewhere if there is a choice.
+    pub leads_out: bool,
 }
 
 impl Default for Settings {
@@ -39,6 +44,8 @@ impl Default for Settings {
             lockout_after: 10,
             rate_limits: true,
             points_a_minute: 900,
+            graphql_schema: None,
+            leads_out: false,
         }
     }
 }

@@ -7,13 +7,17 @@ use jiff::Timestamp;
 
 use super::clock::Clock;
 use super::faults::Faults;
+use super::git::{Commit, DEFAULT_BRANCH, NewCommit};
+use super::graphql::{Made, Touched};
 use super::identify::Lockouts;
+use super::issues::{Comment, Issue, Milestone, Review};
 use super::journal::Journal;
 use super::limits::Limits;
 use super::permission::{Level, Permissions};
+use super::projects::Project;
 use super::secrets::SecretStores;
 use super::settings::Settings;
-use super::world::{App, Installation, Pat, PatKind, Repositories, World};
+use super::world::{App, Installation, Pat, PatKind, Repositories, RepositoryOf, World};
 
 /// The whole state, behind one lock.
 pub struct State {
@@ -33,6 +37,14 @@ pub struct State {
     pub secrets: SecretStores,
     pub(crate) accounts: BTreeMap<String, Account>,
     pub(crate) repositories: BTreeMap<u64, Repository>,
+    pub(crate) issues: BTreeMap<u64, Issue>,
+    pub(crate) comments: BTreeMap<u64, Comment>,
+    pub(crate) reviews: BTreeMap<u64, Review>,
+    pub(crate) projects: BTreeMap<u64, Project>,
+    /// Objects of GraphQL that are made up when asked for, by their ids.
+    pub(crate) made: BTreeMap<String, std::sync::Arc<Made>>,
+    /// What the call that is being answered read and changed by GraphQL.
+    pub(crate) touched: Option<Touched>,
     pub(crate) pats: BTreeMap<String, Pat>,
     pub(crate) installation_tokens: BTreeMap<String, InstallationToken>,
     pub(crate) lockouts: Lockouts,
@@ -57,23 +69,22 @@ pub(crate) struct Repository {
     pub(crate) owner: String,
     pub(crate) name: String,
     pub(crate) private: bool,
+    /// Those of its default branch.
     pub(crate) files: BTreeMap<String, String>,
     pub(crate) environments: BTreeSet<String>,
     pub(crate) collaborators: BTreeMap<String, Level>,
     pub(crate) former_names: BTreeSet<String>,
-    pub(crate) issues: Vec<Issue>,
+    pub(crate) fork_of: Option<u64>,
+    /// The last number that an issue or a pull request was given.
+    pub(crate) last_number: u64,
+    pub(crate) milestones: Vec<Milestone>,
+    /// Commits by id, as SHA-1 would be written.
+    pub(crate) commits: BTreeMap<String, Commit>,
+    /// Commits' ids by `refs/heads/main`.
+    pub(crate) refs: BTreeMap<String, String>,
     pub(crate) labels: BTreeMap<String, Label>,
     pub(crate) runs: Vec<Run>,
     pub(crate) releases: Vec<Release>,
-}
-
-/// An issue.
-#[derive(Debug, Clone)]
-pub(crate) struct Issue {
-    pub(crate) title: String,
-    pub(crate) body: Option<String>,
-    pub(crate) by: String,
-    pub(crate) at: Timestamp,
 }
 
 /// A label, but for its name.
@@ -144,6 +155,12 @@ impl State {
             secrets: SecretStores::default(),
             accounts: BTreeMap::new(),
             repositories: BTreeMap::new(),
+            issues: BTreeMap::new(),
+            comments: BTreeMap::new(),
+            reviews: BTreeMap::new(),
+            projects: BTreeMap::new(),
+            made: BTreeMap::new(),
+            touched: None,
             pats: BTreeMap::new(),
             installation_tokens: BTreeMap::new(),
             lockouts: Lockouts::default(),
@@ -165,25 +182,11 @@ impl State {
             }
             self.account(&login, Some(members));
         }
-        for described in world.repositories {
-            let (owner, name) = described.full_name.split_once('/').expect("owner/name");
-            self.account(owner, None);
-            let id = self.next_id();
-            let repository = Repository {
-                id,
-                owner: owner.to_owned(),
-                name: name.to_owned(),
-                private: described.private,
-                files: described.files,
-                environments: described.environments,
-                collaborators: described.collaborators,
-                former_names: BTreeSet::new(),
-                issues: Vec::new(),
-                labels: BTreeMap::new(),
-                runs: Vec::new(),
-                releases: Vec::new(),
-            };
-            self.repositories.insert(id, repository);
+        let mut issues = Vec::new();
+        for mut described in world.repositories {
+            let planned = std::mem::take(&mut described.issues);
+            issues.push((described.full_name.clone(), planned));
+            self.add_repository(described);
         }
         for pat in world.tokens {
             self.account(&pat.login, None);
@@ -207,6 +210,40 @@ impl State {
             }
             self.apps.push(app);
         }
+        self.add_plans(issues, world.projects);
+    }
+
+    fn add_repository(&mut self, described: RepositoryOf) {
+        let (owner, name) = described.full_name.split_once('/').expect("owner/name");
+        self.account(owner, None);
+        let id = self.next_id();
+        let fork_of = described.fork_of.as_deref();
+        let mut repository = Repository {
+            id,
+            owner: owner.to_owned(),
+            name: name.to_owned(),
+            private: described.private,
+            files: BTreeMap::new(),
+            environments: described.environments,
+            collaborators: described.collaborators,
+            former_names: BTreeSet::new(),
+            fork_of: fork_of.map(|full_name| self.repository_id(full_name)),
+            last_number: 0,
+            milestones: Vec::new(),
+            commits: BTreeMap::new(),
+            refs: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            runs: Vec::new(),
+            releases: Vec::new(),
+        };
+        let commit = NewCommit {
+            message: "Initial commit",
+            by: owner,
+            at: super::objects::MADE.parse().expect("a time"),
+            files: described.files,
+        };
+        repository.commit(DEFAULT_BRANCH, commit);
+        self.repositories.insert(id, repository);
     }
 
     /// Carries out what was to happen at a moment that has come.
@@ -256,7 +293,7 @@ impl State {
         self.accounts.get(&login.to_lowercase())
     }
 
-    fn account(&mut self, login: &str, members: Option<BTreeSet<String>>) {
+    pub(crate) fn account(&mut self, login: &str, members: Option<BTreeSet<String>>) {
         let id = self.next_id();
         let account = self
             .accounts

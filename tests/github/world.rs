@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::app_key::AppKey;
 use super::permission::{Level, Permissions};
+use super::plans::{IssueOf, ProjectOf};
 
 /// Everything there is at the start.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -25,6 +26,8 @@ pub struct World {
     pub tokens: Vec<Pat>,
     /// GitHub Apps with their installations.
     pub apps: Vec<App>,
+    /// Projects, of issues and pull requests.
+    pub projects: Vec<ProjectOf>,
 }
 
 /// A repository as a world describes it.
@@ -45,6 +48,12 @@ pub struct RepositoryOf {
     /// Accounts that may work on it besides the owner and its members.
     #[serde(default)]
     pub collaborators: BTreeMap<String, Level>,
+    /// The repository that it was forked from, `owner/name`, described before it.
+    #[serde(default)]
+    pub fork_of: Option<String>,
+    /// Issues and pull requests, in the order of their numbers.
+    #[serde(default)]
+    pub issues: Vec<IssueOf>,
 }
 
 /// A personal access token.
@@ -225,6 +234,8 @@ impl World {
             files: [readme].into(),
             environments: BTreeSet::new(),
             collaborators: BTreeMap::new(),
+            fork_of: None,
+            issues: Vec::new(),
         };
         describe(&mut repository);
         self.repositories.push(repository);

@@ -33,6 +33,7 @@ impl Service for State {
             user_agent: request.header("user-agent").map(str::to_owned),
             api_version: None,
             at: self.clock.now().as_microsecond(),
+            graphql: None,
         });
         (number, effect)
     }

@@ -151,11 +151,11 @@ fn found<'a>(repository: &'a Repository, name: &str) -> Result<(&'a str, &'a Lab
     Ok((name, label))
 }
 
-fn object(base: &str, repository: &Repository, name: &str, label: &Label) -> Value {
+pub(crate) fn object(base: &str, repository: &Repository, name: &str, label: &Label) -> Value {
     let full_name = repository.full_name();
     json!({
         "id": label.id,
-        "node_id": node("L", label.id),
+        "node_id": node("LA", label.id),
         "url": format!("{base}/repos/{full_name}/labels/{}", encoded(name)),
         "name": name, "color": label.color, "default": false, "description": label.description,
     })

@@ -3,8 +3,10 @@
 mod access;
 mod actions;
 mod app;
+mod issues;
 mod labels;
 mod organization;
+mod pulls;
 mod releases;
 mod repository;
 mod revoke;
@@ -29,6 +31,7 @@ impl State {
         let path: Vec<&str> = segments.iter().map(String::as_str).collect();
         match (request.verb(), &path[..]) {
             ("GET", ["user"]) => self.get_user(request, who),
+            ("POST", ["graphql"]) => self.post_graphql(request, who),
             ("GET", ["rate_limit"]) => self.get_rate_limit(request, who),
             ("POST", ["credentials", "revoke"]) => self.revoke_credentials(request),
 

@@ -1,28 +1,26 @@
-//! Repositories: what can be read with one permission each, and issues, which change.
+//! Repositories: what can be read with one permission each.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::super::answer::Answer;
 use super::super::identify::Who;
 use super::super::permission::Level;
 use super::super::request::Request;
-use super::super::state::{Issue, Repository, State};
-use super::{Needs, Outcome, accepted, by_number, linked, page_at};
+use super::super::state::{Repository, State};
+use super::{Needs, Outcome, accepted};
 
 pub(super) const METADATA: Needs = Needs(&[("metadata", Level::Read)]);
 pub(super) const CONTENTS: Needs = Needs(&[("contents", Level::Read)]);
-const READ_ISSUES: Needs = Needs(&[("issues", Level::Read)]);
-const WRITE_ISSUES: Needs = Needs(&[("issues", Level::Write)]);
+const WRITE_CONTENTS: Needs = Needs(&[("contents", Level::Write)]);
 
 /// Lists that are empty here: what they are good for is the permission they want. With a name, the
 /// list is inside an object of that field, with a count.
 ///
 /// Source: GitHub documentation, “Permissions required for fine-grained personal access tokens”.
 const EMPTY: &[(&str, Option<&str>, Needs)] = &[
-    ("pulls", None, Needs(&[("pull_requests", Level::Read)])),
     ("branches", None, CONTENTS),
     ("commits", None, CONTENTS),
     ("deployments", None, Needs(&[("deployments", Level::Read)])),
@@ -98,17 +96,13 @@ impl State {
                 let found = self.open(request, who, place, CONTENTS)?;
                 contents(request, found, &path.join("/")).map(|found| accepted(found, CONTENTS))
             }
-            ("GET", ["issues"]) => {
-                let found = self.open(request, who, place, READ_ISSUES)?;
-                let numbered = found.issues.iter().enumerate();
-                let (issues, link) = page_at(request, &by_number(found, rest), numbered.collect());
-                let issues = issues.into_iter();
-                let list: Value = issues
-                    .map(|(at, one)| self.issue_object(&request.base, found, at + 1, one))
-                    .collect();
-                Ok(linked(accepted(Answer::json(200, list), READ_ISSUES), link))
+            (_, ["issues", rest @ ..]) => self.issues_call(request, who, place, rest),
+            ("GET", ["pulls", rest @ ..]) => self.pulls_call(request, who, place, rest),
+            ("GET", ["readme"]) => {
+                let found = self.open(request, who, place, CONTENTS)?;
+                contents(request, found, "README.md").map(|found| accepted(found, CONTENTS))
             }
-            ("POST", ["issues"]) => self.open_issue(request, who, place),
+            ("DELETE", ["git", "refs", rest @ ..]) => self.delete_ref(request, who, place, rest),
             (_, ["labels", rest @ ..]) => self.labels_call(request, who, place, rest),
             (_, ["releases", rest @ ..]) => self.releases_call(request, who, place, rest),
             ("GET", ["actions", "workflows", rest @ ..]) => {
@@ -125,33 +119,20 @@ impl State {
         }
     }
 
-    fn open_issue(&mut self, request: &Request, who: &Who, place: (&str, &str)) -> Outcome {
-        let id = self.open(request, who, place, WRITE_ISSUES)?.id;
-        let body = request.json()?;
-        let title = body["title"].as_str().filter(|title| !title.is_empty());
-        let title = title.ok_or_else(|| Answer::invalid("Issue", "title", "missing_field"))?;
-        let by = match who {
-            Who::User(pat) => pat.login.clone(),
-            Who::Installation(_, minted) => self
-                .installation(minted.installation)
-                .map_or_else(String::new, |(app, _)| app.owner.clone()),
-            Who::Anonymous | Who::App(_) => String::new(),
-        };
-        let issue = Issue {
-            title: title.to_owned(),
-            body: body["body"].as_str().map(str::to_owned),
-            by,
-            at: self.clock.now(),
-        };
+    fn delete_ref(
+        &mut self,
+        request: &Request,
+        who: &Who,
+        place: (&str, &str),
+        rest: &[&str],
+    ) -> Outcome {
+        let id = self.open(request, who, place, WRITE_CONTENTS)?.id;
+        let name = format!("refs/{}", rest.join("/"));
         let repository = self.repositories.get_mut(&id).expect("it was just opened");
-        repository.issues.push(issue);
-        let repository = &self.repositories[&id];
-        let number = repository.issues.len();
-        let issue = &repository.issues[number - 1];
-        let object = self.issue_object(&request.base, repository, number, issue);
-        let location = object["url"].as_str().unwrap_or_default().to_owned();
-        let answer = Answer::json(201, object).with("location", location);
-        Ok(accepted(answer, WRITE_ISSUES))
+        match repository.refs.remove(&name) {
+            Some(_) => Ok(accepted(Answer::empty(204), WRITE_CONTENTS)),
+            None => Err(Answer::error(422, "Reference does not exist")),
+        }
     }
 
     fn empty_list(&self, request: &Request, who: &Who, place: (&str, &str), rest: &str) -> Outcome {

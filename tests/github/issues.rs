@@ -1,0 +1,445 @@
+//! Issues and pull requests, which share their numbers, and what is said on them.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::plans::IssueOf;
+use super::projects::Content;
+use super::state::{Repository, State};
+
+/// An issue, or a pull request.
+#[derive(Debug, Clone)]
+pub struct Issue {
+    pub(crate) id: u64,
+    pub(crate) repository: u64,
+    /// Its number in its repository.
+    pub number: u64,
+    /// Its title.
+    pub title: String,
+    /// Its text.
+    pub body: Option<String>,
+    /// Who made it.
+    pub by: String,
+    pub(crate) at: Timestamp,
+    pub(crate) updated: Timestamp,
+    /// Once it is closed.
+    pub closed: Option<Closed>,
+    /// Ids of labels.
+    pub(crate) labels: BTreeSet<u64>,
+    /// Who is to work on it.
+    pub assignees: BTreeSet<String>,
+    /// The number of its milestone.
+    pub milestone: Option<u64>,
+    /// The id of the issue of which it is a part.
+    pub(crate) parent: Option<u64>,
+    /// Whether others may no longer comment.
+    pub locked: bool,
+    /// What a pull request has besides.
+    pub pull: Option<Pull>,
+}
+
+/// When and why an issue was closed.
+#[derive(Debug, Clone)]
+pub struct Closed {
+    pub(crate) at: Timestamp,
+    /// `COMPLETED`, `NOT_PLANNED`, `DUPLICATE`.
+    pub reason: String,
+}
+
+/// What a pull request has besides.
+#[derive(Debug, Clone)]
+pub struct Pull {
+    /// The branch that it is to be merged into.
+    pub base: String,
+    /// The repository and the branch that it comes from.
+    pub(crate) head: (u64, String),
+    /// Not ready for review.
+    pub draft: bool,
+    /// Once it is merged.
+    pub merged: Option<Merged>,
+    /// Who is asked for a review.
+    pub reviewers: BTreeSet<String>,
+}
+
+/// When a pull request was merged.
+#[derive(Debug, Clone)]
+pub struct Merged {
+    pub(crate) at: Timestamp,
+    /// Who did it.
+    pub by: String,
+    pub(crate) commit: String,
+}
+
+/// A comment on an issue or a pull request.
+#[derive(Debug, Clone)]
+pub struct Comment {
+    pub(crate) id: u64,
+    pub(crate) issue: u64,
+    /// Who said it.
+    pub by: String,
+    /// What was said.
+    pub body: String,
+    pub(crate) at: Timestamp,
+}
+
+/// A review of a pull request.
+#[derive(Debug, Clone)]
+pub struct Review {
+    pub(crate) id: u64,
+    pub(crate) pull: u64,
+    /// Who gave it.
+    pub by: String,
+    /// `APPROVED`, `CHANGES_REQUESTED`, `COMMENTED`, `PENDING`, `DISMISSED`.
+    pub state: String,
+    /// What was said.
+    pub body: String,
+    pub(crate) at: Timestamp,
+    pub(crate) commit: String,
+}
+
+/// A milestone of a repository.
+#[derive(Debug, Clone)]
+pub(crate) struct Milestone {
+    pub(crate) id: u64,
+    pub(crate) number: u64,
+    pub(crate) title: String,
+}
+
+impl Issue {
+    /// `OPEN`, `CLOSED` or `MERGED`.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        let merged = self.pull.as_ref().is_some_and(|pull| pull.merged.is_some());
+        match (merged, &self.closed) {
+            (true, _) => "MERGED",
+            (false, Some(_)) => "CLOSED",
+            (false, None) => "OPEN",
+        }
+    }
+
+    pub(crate) fn close(&mut self, reason: &str, at: Timestamp) {
+        let reason = reason.to_owned();
+        self.closed = Some(Closed { at, reason });
+        self.updated = at;
+    }
+}
+
+impl State {
+    /// Opens an issue; its number.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such repository.
+    pub fn add_issue(&mut self, full_name: &str, title: &str) -> u64 {
+        self.add_described_issue(full_name, &IssueOf::new(title))
+    }
+
+    /// Opens a pull request from a branch, `BRANCH` or `OWNER:BRANCH` of a fork, into `main`; its number.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such repository.
+    pub fn add_pull(&mut self, full_name: &str, title: &str, head: &str) -> u64 {
+        self.add_described_issue(full_name, &IssueOf::pull(title, head))
+    }
+
+    /// Comments on `owner/name#1`, in the name of its author.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such issue.
+    pub fn add_comment(&mut self, place: &str, body: &str) {
+        let issue = self.issue_id(place);
+        let by = self.issues[&issue].by.clone();
+        self.comment(issue, &by, body);
+    }
+
+    /// `part` is a part of `whole`, both `owner/name#1`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such issue.
+    pub fn add_sub_issue(&mut self, whole: &str, part: &str) {
+        let (whole, part) = (self.issue_id(whole), self.issue_id(part));
+        self.issue_mut(part).parent = Some(whole);
+    }
+
+    /// A milestone for issues of the repository; its number.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such repository.
+    pub fn add_milestone(&mut self, full_name: &str, title: &str) -> u64 {
+        let id = self.next_id();
+        let milestones = &mut self.repository_mut(full_name).milestones;
+        let number = milestones.len() as u64 + 1;
+        milestones.push(Milestone {
+            id,
+            number,
+            title: title.to_owned(),
+        });
+        number
+    }
+
+    /// Moves `owner/name#1` to another repository. It keeps its id, and all that is said on it; its number
+    /// there is what comes back.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such issue or repository.
+    pub fn move_issue(&mut self, place: &str, to: &str) -> u64 {
+        let (issue, to) = (self.issue_id(place), self.repository_id(to));
+        let number = self.next_number(to);
+        let moved = self.issue_mut(issue);
+        moved.repository = to;
+        moved.number = number;
+        moved.labels.clear();
+        moved.milestone = None;
+        number
+    }
+
+    /// The issue or pull request `owner/name#1`.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    #[must_use]
+    pub fn issue(&self, place: &str) -> &Issue {
+        &self.issues[&self.issue_id(place)]
+    }
+
+    /// What is said on `owner/name#1`, the first first.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such issue.
+    #[must_use]
+    pub fn comments(&self, place: &str) -> Vec<Comment> {
+        let issue = self.issue_id(place);
+        self.comments_on(issue).cloned().collect()
+    }
+
+    /// Reviews of the pull request `owner/name#1`, the first first.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such pull request.
+    #[must_use]
+    pub fn reviews(&self, place: &str) -> Vec<Review> {
+        let pull = self.issue_id(place);
+        self.reviews_of(pull).cloned().collect()
+    }
+
+    /// Names of the labels of `owner/name#1`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such issue.
+    #[must_use]
+    pub fn labels_on(&self, place: &str) -> Vec<String> {
+        let issue = self.issue(place);
+        let labels = self.repositories[&issue.repository].labels.iter();
+        let there = labels.filter(|(_, label)| issue.labels.contains(&label.id));
+        there.map(|(name, _)| name.clone()).collect()
+    }
+
+    pub(crate) fn issue_id(&self, place: &str) -> u64 {
+        let (full_name, number) = place.split_once('#').expect("owner/name#1");
+        let repository = self.repository_id(full_name);
+        let number = number.parse().expect("a number");
+        let found = self.issue_numbered(repository, number);
+        found.expect("an issue").id
+    }
+
+    pub(crate) fn issue_numbered(&self, repository: u64, number: u64) -> Option<&Issue> {
+        let mut there = self.issues_of(repository);
+        there.find(|issue| issue.number == number)
+    }
+
+    /// Issues and pull requests of a repository, the first first.
+    pub(crate) fn issues_of(&self, repository: u64) -> impl Iterator<Item = &Issue> {
+        let all = self.issues.values();
+        all.filter(move |issue| issue.repository == repository)
+    }
+
+    pub(crate) fn comments_on(&self, issue: u64) -> impl Iterator<Item = &Comment> {
+        let all = self.comments.values();
+        all.filter(move |comment| comment.issue == issue)
+    }
+
+    pub(crate) fn reviews_of(&self, pull: u64) -> impl Iterator<Item = &Review> {
+        let all = self.reviews.values();
+        all.filter(move |review| review.pull == pull)
+    }
+
+    pub(crate) fn issue_mut(&mut self, id: u64) -> &mut Issue {
+        self.issues.get_mut(&id).expect("an issue")
+    }
+
+    /// Opens an issue or a pull request; its id.
+    pub(crate) fn open_issue(&mut self, repository: u64, title: &str, by: &str) -> u64 {
+        let (id, number) = (self.next_id(), self.next_number(repository));
+        let now = self.clock.now();
+        let issue = Issue {
+            id,
+            repository,
+            number,
+            title: title.to_owned(),
+            body: None,
+            by: by.to_owned(),
+            at: now,
+            updated: now,
+            closed: None,
+            labels: BTreeSet::new(),
+            assignees: BTreeSet::new(),
+            milestone: None,
+            parent: None,
+            locked: false,
+            pull: None,
+        };
+        self.issues.insert(id, issue);
+        id
+    }
+
+    /// Comments on an issue or a pull request; the comment's id.
+    pub(crate) fn comment(&mut self, issue: u64, by: &str, body: &str) -> u64 {
+        let comment = Comment {
+            id: self.next_id(),
+            issue,
+            by: by.to_owned(),
+            body: body.to_owned(),
+            at: self.clock.now(),
+        };
+        let id = comment.id;
+        self.comments.insert(id, comment);
+        id
+    }
+
+    /// Reviews a pull request; the review's id.
+    pub(crate) fn review(&mut self, pull: u64, by: &str, state: &str, body: &str) -> u64 {
+        let review = Review {
+            id: self.next_id(),
+            pull,
+            by: by.to_owned(),
+            state: state.to_owned(),
+            body: body.to_owned(),
+            at: self.clock.now(),
+            commit: self.head_of(pull),
+        };
+        let id = review.id;
+        self.reviews.insert(id, review);
+        if let Some(pull) = &mut self.issue_mut(pull).pull {
+            pull.reviewers.remove(by);
+        }
+        id
+    }
+
+    /// The last commit of a pull request's head; empty if the branch is gone.
+    pub(crate) fn head_of(&self, pull: u64) -> String {
+        let head = self.issues[&pull].pull.as_ref().map(|pull| &pull.head);
+        let tip = head.and_then(|(repository, branch)| {
+            self.repositories.get(repository)?.tip(branch).cloned()
+        });
+        tip.unwrap_or_default()
+    }
+
+    /// Forgets an issue, and what was said on it.
+    pub(crate) fn forget_issue(&mut self, id: u64) {
+        self.issues.remove(&id);
+        for project in self.projects.values_mut() {
+            let items = &mut project.items;
+            items.retain(|item| !matches!(item.content, Content::Issue(about) if about == id));
+        }
+        self.comments.retain(|_, comment| comment.issue != id);
+        self.reviews.retain(|_, review| review.pull != id);
+    }
+
+    /// What a world describes; its number.
+    pub(crate) fn add_described_issue(&mut self, full_name: &str, described: &IssueOf) -> u64 {
+        let repository = self.repository_id(full_name);
+        let by = described.by.clone();
+        let by = by.unwrap_or_else(|| self.first_member(repository));
+        self.account(&by, None);
+        let labels = described.labels.iter();
+        let labels = labels
+            .map(|name| self.label_called(full_name, name))
+            .collect();
+        let pull = described.pull.as_ref().map(|pull| {
+            let head = self.head_named(repository, &pull.head);
+            let (of, branch) = head.expect("a fork of that owner");
+            self.push_if_new(of, &branch, &by);
+            Pull {
+                base: pull.base.clone(),
+                head: (of, branch),
+                draft: pull.draft,
+                merged: None,
+                reviewers: BTreeSet::new(),
+            }
+        });
+        let (id, now) = (
+            self.open_issue(repository, &described.title, &by),
+            self.clock.now(),
+        );
+        let issue = self.issue_mut(id);
+        issue.body.clone_from(&described.body);
+        issue.labels = labels;
+        issue.assignees.clone_from(&described.assignees);
+        issue.pull = pull;
+        if described.closed {
+            issue.close("COMPLETED", now);
+        }
+        let number = issue.number;
+        for body in &described.comments {
+            self.comment(id, &by, body);
+        }
+        number
+    }
+
+    /// Where `BRANCH` or `OWNER:BRANCH` is, for a pull request into this repository.
+    pub(crate) fn head_named(&self, base: u64, head: &str) -> Option<(u64, String)> {
+        let Some((owner, branch)) = head.split_once(':') else {
+            return Some((base, head.to_owned()));
+        };
+        let base = &self.repositories[&base];
+        if base.owner.eq_ignore_ascii_case(owner) {
+            return Some((base.id, branch.to_owned()));
+        }
+        let mut all = self.repositories.values();
+        let fork = all.find(|one| {
+            one.owner.eq_ignore_ascii_case(owner)
+                && (one.fork_of == Some(base.id) || base.fork_of == Some(one.id))
+        });
+        Some((fork?.id, branch.to_owned()))
+    }
+
+    pub(crate) fn label_called(&mut self, full_name: &str, name: &str) -> u64 {
+        if self.label(full_name, name).is_none() {
+            self.add_label(full_name, name, "ededed", None);
+        }
+        self.label(full_name, name).expect("it was just made").id
+    }
+
+    fn next_number(&mut self, repository: u64) -> u64 {
+        let repository = self.repositories.get_mut(&repository);
+        let last = &mut repository.expect("a repository").last_number;
+        *last += 1;
+        *last
+    }
+
+    fn first_member(&self, repository: u64) -> String {
+        let owner = &self.repositories[&repository].owner;
+        let members = self
+            .account_named(owner)
+            .and_then(|one| one.members.as_ref());
+        let first = members.and_then(|members| members.first());
+        first.unwrap_or(owner).clone()
+    }
+}
+
+impl Repository {
+    pub(crate) fn milestone(&self, number: u64) -> Option<&Milestone> {
+        let mut all = self.milestones.iter();
+        all.find(|milestone| milestone.number == number)
+    }
+}
