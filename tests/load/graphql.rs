@@ -168,7 +168,7 @@ fn costly() -> Vec<(&'static str, String)> {
                 (0..50)
                     .map(|number| format!(
                         "m{number}:addLabelsToLabelable(input:{{labelableId:\"a{number}\",labelIds:[{}]}}){{clientMutationId}}",
-                        "\"x\" ".repeat(900)
+                        "\"x\" ".repeat(700)
                     ))
                     .collect::<String>()
             )),

@@ -23,6 +23,7 @@ pub mod canary;
 pub mod connect;
 pub mod curl;
 pub mod described;
+pub mod documents;
 pub mod forge;
 pub mod git_server;
 #[path = "../github/mod.rs"]

@@ -273,7 +273,7 @@ impl Forwarding {
             let public = policy.is_some_and(|policy| policy.public);
             web::decide(&scope, public, request, body).await
         } else if request.host == GithubHost::Api && *request.path == *graphql::PATH {
-            let decided = graphql::decide(&scope, request, body).await;
+            let decided = graphql::decide(lease, &policies, request, body).await;
             decided.map(|graphql| Passage::Lease {
                 clone_token: false,
                 graphql: Some(graphql),

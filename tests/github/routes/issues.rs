@@ -275,7 +275,9 @@ impl State {
 }
 
 impl Issue {
-    pub(crate) fn node_id(&self) -> String {
+    /// Its id in GraphQL.
+    #[must_use]
+    pub fn node_id(&self) -> String {
         node(if self.pull.is_some() { "PR" } else { "I" }, self.id)
     }
 }

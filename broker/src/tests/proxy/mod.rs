@@ -3,6 +3,7 @@
 mod custody;
 mod faults;
 mod git;
+mod graphql;
 mod requests;
 mod tunnel;
 

@@ -1,4 +1,5 @@
-//! What of GitHub's schema is known to stay inside, in the schema's own language: `list/*.graphql`.
+//! What of GitHub's schema is known to stay inside, in the schema's own language: `list/*.graphql`. The
+//! language's own part of every schema is `introspection.graphql`.
 //!
 //! Parsed once, when it is first needed. What does not stand there is refused, so a line that is not understood
 //! allows nothing.
@@ -20,7 +21,7 @@ const TEXTS: [&str; 17] = [
     include_str!("list/checks.graphql"),
     include_str!("list/git.graphql"),
     include_str!("list/git_mutations.graphql"),
-    include_str!("list/introspection.graphql"),
+    include_str!("introspection.graphql"),
     include_str!("list/issue_mutations.graphql"),
     include_str!("list/issues.graphql"),
     include_str!("list/project_mutations.graphql"),
