@@ -50,7 +50,7 @@ pub(super) struct Field {
     /// Of an argument or an input's field: whether it must be given.
     pub(super) required: bool,
     pub(super) directives: BTreeSet<String>,
-    pub(super) arguments: BTreeMap<String, Field>,
+    pub(super) arguments: BTreeMap<String, Self>,
 }
 
 impl Schema {
