@@ -99,6 +99,14 @@ impl Field {
     }
 }
 
+impl Project {
+    /// Its id in GraphQL.
+    #[must_use]
+    pub fn node_id(&self) -> String {
+        node("PVT", self.id)
+    }
+}
+
 impl Item {
     /// The issue or pull request that it is about.
     pub(crate) fn issue(&self) -> Option<u64> {

@@ -204,10 +204,11 @@ impl Writer<'_> {
         } else {
             &documents.list
         };
-        let all = fields(schema, named)
-            .into_iter()
-            .map(|one| one.name.to_string());
         let strict = self.inside;
+        // The lease does not hold all repositories of an owner.
+        let all = fields(schema, named).into_iter();
+        let all = all.filter(|one| !strict || !one.directives.has("all"));
+        let all = all.map(|one| one.name.to_string());
         all.filter(|field| !strict || !outside || documents.is_anywhere(named, field))
             .collect()
     }

@@ -30,7 +30,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::body::{self, Body, Bytes};
-use broker_github::{BaseUrl, Forward, GitHub, GitHubError, Method, Principal, resource_of};
+use broker_github::{
+    BaseUrl, Forward, GitHub, GitHubError, Method, Outcome as Done, Principal, resource_of,
+};
 use broker_policy::PurposePolicy;
 use broker_policy::reach::{self, GithubHost, Scope};
 use broker_protocol::api::LeaseView;
@@ -401,7 +403,14 @@ impl Forwarding {
                     }
                     return Err(Refusal::value_refused(&lease.secret));
                 }
-                Err(error.into())
+                let is_doubtful = !outcome.is_read() && error.outcome() != Done::NotDone;
+                let refusal = Refusal::from(error);
+                if !is_doubtful {
+                    return Err(refusal);
+                }
+                let refusal = refusal.in_doubt();
+                outcome.failed(&refusal);
+                Err(refusal)
             }
         }
     }

@@ -125,6 +125,10 @@ impl Outcome {
         }
     }
 
+    pub(super) fn is_read(&self) -> bool {
+        self.forwarded.is_read()
+    }
+
     /// There was no answer, for this reason.
     pub(super) fn failed(&mut self, why: &impl Display) {
         self.why = Some(why.to_string().chars().take(LONGEST_WHY).collect());

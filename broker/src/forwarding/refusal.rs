@@ -119,6 +119,19 @@ impl Refusal {
         )
     }
 
+    /// What was asked for changes something, and no answer says whether it did. No client is told to ask again.
+    pub(super) fn in_doubt(self) -> Self {
+        Self {
+            why: format!(
+                "{}; it may have happened all the same: look before you ask again",
+                self.why
+            )
+            .into(),
+            retry_after: None,
+            ..self
+        }
+    }
+
     /// GitHub wants a credential for what would have gone on without one.
     pub(super) fn not_public(beyond: &str) -> Self {
         Self::new(

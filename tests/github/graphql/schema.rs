@@ -1,6 +1,7 @@
 //! GitHub's public schema, read once in a process.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
@@ -25,8 +26,14 @@ pub(super) fn read(path: &Path) -> Result<&'static Known, String> {
     }
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("schema `{}` not read: {error}", path.display()))?;
-    let schema = Schema::parse_and_validate(text, path)
-        .map_err(|error| format!("schema `{}` not valid: {}", path.display(), error.errors))?;
+    let invalid = |errors: &dyn Display| format!("schema `{}` not valid: {errors}", path.display());
+    let schema = match Schema::parse(text, path) {
+        Ok(schema) => schema,
+        // As published, a few fields are there twice; the first of each counts.
+        Err(twice) if twice.errors.iter().all(|error| is_repetition(&error.error)) => twice.partial,
+        Err(other) => return Err(invalid(&other.errors)),
+    };
+    let schema = schema.validate().map_err(|error| invalid(&error.errors))?;
     let implementers = schema.implementers_map();
     let known = Known {
         schema,
@@ -35,6 +42,12 @@ pub(super) fn read(path: &Path) -> Result<&'static Known, String> {
     let known = &*Box::leak(Box::new(known));
     all.insert(path.to_owned(), known);
     Ok(known)
+}
+
+fn is_repetition(error: &impl Display) -> bool {
+    error
+        .to_string()
+        .starts_with("duplicate definitions for the ")
 }
 
 impl Known {

@@ -62,6 +62,11 @@ pub(super) fn field(call: &Call<'_>, id: u64, name: &str) -> Answered {
             .merged
             .as_ref()
             .map_or_else(nothing, |merged| account_of(&state, &merged.by)),
+        // What a merge would make, of the base's repository; without conflicts the base's tip stands for it.
+        "potentialMergeCommit" => {
+            let tip = state.repositories[&of].tip(&pull.base);
+            maybe(tip.map(|oid| Thing::Commit(of, oid.as_str().to_owned())))
+        }
         "mergeCommit" => {
             let merged = pull.merged.as_ref();
             maybe(merged.map(|merged| Thing::Commit(of, merged.commit.clone())))

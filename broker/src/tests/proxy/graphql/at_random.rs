@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use support::documents::{Documents, Names};
-use support::github::Touched;
+use support::github::{Read, Touched};
 
 use super::*;
 
@@ -11,25 +11,31 @@ use super::*;
 const ALL: &str = "issues = \"write\", pull_requests = \"write\", contents = \"write\", checks = \"read\", \
      statuses = \"read\", deployments = \"read\", administration = \"write\", metadata = \"read\", \
      workflows = \"write\", members = \"read\", organization_projects = \"admin\"";
+/// Values of the organisation's project, such as the title of an issue in it: SECURITY.md says so. What they lead to is
+/// evaluated for itself.
+const SHOWN_BY_A_PROJECT: &str = "ProjectV2ItemField";
 /// How many documents.
 const MANY: u64 = 1_500;
 
 #[test]
 fn p8_no_document_reads_or_changes_anything_outside_the_lease() {
     let Some(github) = github() else { return };
-    let documents = documents(&github);
+    let mut documents = documents(&github);
     let broker = broker_for_all(&github);
     let lease = lease(&broker);
     let (mut went_on, mut refused) = (0, 0);
     for number in 0..MANY {
+        // What was there before may be closed, moved or deleted by now.
+        documents.names.ids = ids(&github, "acme", "acme/site");
         let written = documents.write(number);
         github.forget_calls();
         let answer = ask_with(&broker, &github, &lease.token, &written.body);
         let by_the_broker = answer.header("tokend-error").is_some();
         assert!(
             !(written.inside && by_the_broker),
-            "{number}: {}\n{answer:?}",
-            written.body
+            "{number}: {}\n{}",
+            written.body,
+            answer.json()
         );
         match by_the_broker {
             true => refused += 1,
@@ -51,7 +57,9 @@ fn assert_inside(documents: &Documents, touched: &Touched) {
     if touched.document.starts_with("query($i0:") {
         return;
     }
-    for read in touched.read.iter().filter(|read| !is_inside(&read.home)) {
+    let outside =
+        |read: &&Read| !is_inside(&read.home) && !read.kind.starts_with(SHOWN_BY_A_PROJECT);
+    for read in touched.read.iter().filter(outside) {
         let more: Vec<_> = read
             .fields
             .iter()
@@ -86,19 +94,27 @@ fn is_inside(home: &Home) -> bool {
     }
 }
 
+/// Ids of a new issue, a pull request, a project and an item of it.
+fn ids(github: &StandIn, owner: &str, repository: &str) -> Vec<String> {
+    github.change(|state| {
+        let issue = format!("{repository}#{}", state.add_issue(repository, "An issue"));
+        let pull = state.add_pull(repository, "A change", "topic");
+        let project = state.add_project(owner, "A project");
+        let item = state.add_project_item(owner, project, &issue);
+        vec![
+            state.issue(&issue).node_id(),
+            state.issue(&format!("{repository}#{pull}")).node_id(),
+            state.project(owner, project).node_id(),
+            item,
+        ]
+    })
+}
+
 fn documents(github: &StandIn) -> Documents {
     github.change(|state| {
         state.settings.leads_out = true;
         state.settings.rate_limits = false;
     });
-    let ids = |places: &[&str]| {
-        github.change(|state| {
-            places
-                .iter()
-                .map(|place| state.issue(place).node_id())
-                .collect()
-        })
-    };
     let list =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/policy/src/reach/graphql/list");
     let names = Names {
@@ -106,8 +122,12 @@ fn documents(github: &StandIn) -> Documents {
         other_repositories: vec!["acme/docs".to_owned(), "other/site".to_owned()],
         organization: "acme".to_owned(),
         other_organization: "other".to_owned(),
-        ids: ids(&["acme/site#1"]),
-        other_ids: ids(&["acme/docs#1", "other/site#1"]),
+        ids: Vec::new(),
+        other_ids: [
+            ids(github, "other", "other/site"),
+            ids(github, "acme", "acme/docs"),
+        ]
+        .concat(),
     };
     Documents::new(&schema().unwrap(), &list, names)
 }

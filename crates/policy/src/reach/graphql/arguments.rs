@@ -5,13 +5,13 @@ use broker_protocol::names::{OrgName, RepoPattern};
 use super::list::{self, Holds};
 use super::syntax::{Field, Value};
 use super::walk::{WHOSE, Walk, is_named};
-use super::{Limit, Refused, print};
+use super::{Limit, Refused};
 use crate::parts::{organization_beyond, repository_beyond};
 
 /// Ours. GitHub takes 100 to a field.
 const MOST_IDS: usize = 500;
 
-impl<'a> Walk<'a> {
+impl<'a> Walk<'a, '_> {
     /// Where a query starts at a repository: whose it is.
     pub(super) fn repository(&mut self, field: &'a Field) -> Result<String, Refused> {
         let (owner, name) = (self.text(field, "owner")?, self.text(field, "name")?);
@@ -86,13 +86,10 @@ impl<'a> Walk<'a> {
                 listed.ok_or_else(|| Refused::NotListed(format!("{name}({argument}:)")))?;
             self.hold(value, name, listed)?;
             if follows && argument == FOLLOWS {
-                if let Value::Variable(_) = value {
-                    return Err(Refused::Value(format!("{name}({argument}:)")));
-                }
                 continue;
             }
             self.out.extend([argument, ":"]);
-            print::value(value, &mut self.out);
+            self.value(value);
             self.out.push(' ');
         }
         if follows {

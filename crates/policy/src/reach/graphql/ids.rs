@@ -15,18 +15,25 @@ use crate::reach::Scope;
 /// Source: GitHub GraphQL documentation, “Rate limits and query limits”: 100 nodes to a field.
 const MOST_TO_A_FIELD: usize = 100;
 
-/// Everything that belongs to one repository, one organisation, or a project of one.
+/// What belongs to one repository, one organisation, or a project of one, type by type: a discussion has its labels and
+/// its lock by the same mutations as an issue, and another permission.
 const WHOSE_IT_IS: &str = "{\
     ...on Repository{nameWithOwner} \
-    ...on RepositoryNode{repository{nameWithOwner}} \
-    ...on GitObject{repository{nameWithOwner}} \
     ...on CheckRun{repository{nameWithOwner}} \
     ...on CheckSuite{repository{nameWithOwner}} \
+    ...on Commit{repository{nameWithOwner}} \
+    ...on CommitComment{repository{nameWithOwner}} \
+    ...on Issue{repository{nameWithOwner}} \
+    ...on IssueComment{repository{nameWithOwner}} \
     ...on Label{repository{nameWithOwner}} \
     ...on Milestone{repository{nameWithOwner}} \
+    ...on PullRequest{repository{nameWithOwner}} \
+    ...on PullRequestReview{repository{nameWithOwner}} \
+    ...on PullRequestReviewComment{repository{nameWithOwner}} \
     ...on PullRequestReviewThread{repository{nameWithOwner}} \
     ...on Ref{repository{nameWithOwner}} \
     ...on Release{repository{nameWithOwner}} \
+    ...on Tag{repository{nameWithOwner}} \
     ...on Organization{login} \
     ...on ProjectV2{...P} \
     ...on ProjectV2FieldCommon{project{...P}} \

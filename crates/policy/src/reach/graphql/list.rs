@@ -16,14 +16,15 @@ use crate::reach::said;
 /// The types of GitHub's schema, as far as a lease may use them.
 pub(super) static LIST: LazyLock<List> = LazyLock::new(|| List::parse(&TEXTS).0);
 
-const TEXTS: [&str; 17] = [
+const TEXTS: [&str; 18] = [
+    include_str!("introspection.graphql"),
     include_str!("list/accounts.graphql"),
     include_str!("list/checks.graphql"),
     include_str!("list/git.graphql"),
     include_str!("list/git_mutations.graphql"),
-    include_str!("introspection.graphql"),
     include_str!("list/issue_mutations.graphql"),
     include_str!("list/issues.graphql"),
+    include_str!("list/project_item_mutations.graphql"),
     include_str!("list/project_mutations.graphql"),
     include_str!("list/project_values.graphql"),
     include_str!("list/project_views.graphql"),
@@ -274,6 +275,9 @@ mod tests {
 
     #[test]
     fn every_line_of_the_list_is_understood() {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src/reach/graphql/list");
+        let files = std::fs::read_dir(directory).unwrap().count();
+        assert_eq!(files + 1, TEXTS.len(), "each file is in `TEXTS`");
         let (list, faults) = List::parse(&TEXTS);
         assert_eq!(faults, [""; 0]);
         let mut needs = 0;

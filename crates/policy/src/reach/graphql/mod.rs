@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::syntax::Kind;
 use self::syntax::{Document, Fragments, Operation, Value};
-use self::walk::{Spent, Walk};
+use self::walk::{Evaluated, Spent, Walk};
 use super::Scope;
 
 /// The longest body that is read, in bytes. Ours.
@@ -232,20 +232,19 @@ impl Asked {
     /// [`Refused`]: the first thing that it does not hold, or that none may.
     pub fn allow(mut self, scope: &Scope<'_>) -> Result<Allowed, Refused> {
         let mut spent = Spent::default();
-        let mut evaluate = |operation| {
-            let within = (&self.fragments, operation);
-            Walk::new(scope, within, &self.variables, &mut spent).evaluate()
-        };
         for other in &self.others {
-            evaluate(other)?;
+            let within = (&self.fragments, other);
+            Walk::new(scope, within, &self.variables, &mut spent).evaluate()?;
         }
         let operation = &self.operation;
-        let (query, holding) = evaluate(operation)?;
-        let defined = |name: &String| {
-            let mut variables = operation.variables.iter();
-            variables.any(|variable| variable.name == *name)
-        };
-        self.sent.retain(|name, _| defined(name));
+        let within = (&self.fragments, operation);
+        let walk = Walk::new(scope, within, &self.variables, &mut spent);
+        let Evaluated {
+            query,
+            used,
+            holding,
+        } = walk.evaluate()?;
+        self.sent.retain(|name, _| used.contains(name.as_str()));
         let body = Body {
             query,
             variables: Some(self.sent),

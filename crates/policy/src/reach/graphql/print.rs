@@ -1,8 +1,12 @@
 //! Writes a document from what was evaluated, as one line.
 
-use super::syntax::{Condition, Kind, Operation, Value};
+use std::collections::BTreeSet;
 
-pub(super) fn head(operation: &Operation, out: &mut String) {
+use super::syntax::{Kind, Operation, Value};
+
+/// `used`: its variables that stand in what goes on. GitHub takes no others.
+pub(super) fn head(operation: &Operation, used: &BTreeSet<&str>) -> String {
+    let mut out = String::new();
     out.push_str(match operation.kind {
         Kind::Query => "query",
         Kind::Mutation => "mutation",
@@ -11,27 +15,21 @@ pub(super) fn head(operation: &Operation, out: &mut String) {
         out.push(' ');
         out.push_str(name);
     }
-    if operation.variables.is_empty() {
-        return;
-    }
-    out.push('(');
-    for variable in &operation.variables {
-        out.extend(["$", &variable.name, ":", &variable.type_text]);
-        if let Some(default) = &variable.default {
-            out.push('=');
-            value(default, out);
+    let variables = operation.variables.iter();
+    let mut variables = variables.filter(|variable| used.contains(variable.name.as_str()));
+    if let Some(first) = variables.next() {
+        out.push('(');
+        for variable in std::iter::once(first).chain(variables) {
+            out.extend(["$", &variable.name, ":", &variable.type_text]);
+            if let Some(default) = &variable.default {
+                out.push('=');
+                value(default, &mut out);
+            }
+            out.push(' ');
         }
-        out.push(' ');
-    }
-    out.push(')');
-}
-
-pub(super) fn conditions(conditions: &[Condition], out: &mut String) {
-    for condition in conditions {
-        out.extend(["@", &condition.directive, "(if:"]);
-        value(&condition.value, out);
         out.push(')');
     }
+    out
 }
 
 pub(super) fn value(of: &Value, out: &mut String) {

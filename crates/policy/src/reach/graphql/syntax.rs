@@ -4,7 +4,7 @@
 //! which hold nothing that could mean two things: a name that stands twice where it may stand once is refused
 //! here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use apollo_parser::cst;
 use apollo_parser::{Error, Parser, SyntaxTree};
@@ -229,6 +229,20 @@ impl Value {
                 once("input field", fields.iter().map(|(name, _)| name.as_str()))?;
                 Ok(Self::Object(fields))
             }
+        }
+    }
+}
+
+impl Value {
+    /// Adds the variables in it.
+    pub(super) fn variables<'a>(&'a self, to: &mut BTreeSet<&'a str>) {
+        match self {
+            Self::Variable(name) => {
+                to.insert(name);
+            }
+            Self::List(values) => values.iter().for_each(|value| value.variables(to)),
+            Self::Object(fields) => fields.iter().for_each(|(_, value)| value.variables(to)),
+            Self::Number(_) | Self::String(_) | Self::Boolean(_) | Self::Null | Self::Enum(_) => {}
         }
     }
 }

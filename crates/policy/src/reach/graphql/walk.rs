@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use broker_protocol::names::{OrgName, Permissions, RepoPattern};
 
 use super::list::{self, Holds, LIST, List};
-use super::syntax::{Field, Fragments, Kind, Operation, Selection};
+use super::syntax::{Condition, Field, Fragments, Kind, Operation, Selection, Value};
 use super::{Holding, Limit, Refused, Variables, print};
 use crate::known::is_of_organization;
 use crate::parts::{organization_beyond, repository_beyond};
@@ -22,17 +22,19 @@ const DEEPEST_NESTING: usize = 100;
 const LONGEST: usize = 1024 * 1024;
 
 /// One walk through one operation.
-pub(super) struct Walk<'a> {
+pub(super) struct Walk<'a, 's> {
     pub(super) list: &'static List,
     pub(super) scope: &'a Scope<'a>,
     fragments: &'a Fragments,
     pub(super) operation: &'a Operation,
     pub(super) variables: &'a Variables,
-    spent: &'a mut Spent,
+    spent: &'s mut Spent,
     /// The fragments that are being put in place.
     spreads: Vec<&'a str>,
     /// The variables that were held to the lease already, as values of these types.
     pub(super) held: BTreeSet<(&'a str, &'static str, Holds)>,
+    /// The variables in what goes on.
+    used: BTreeSet<&'a str>,
     pub(super) out: String,
     pub(super) holding: Holding,
 }
@@ -43,6 +45,15 @@ pub(super) struct Spent {
     fields: usize,
     /// Of those that are done.
     bytes: usize,
+}
+
+/// An operation that was evaluated.
+pub(super) struct Evaluated<'a> {
+    /// What goes on.
+    pub(super) query: String,
+    /// The variables in it.
+    pub(super) used: BTreeSet<&'a str>,
+    pub(super) holding: Holding,
 }
 
 /// Where a selection stands.
@@ -57,12 +68,12 @@ struct At<'p> {
     nesting: usize,
 }
 
-impl<'a> Walk<'a> {
+impl<'a, 's> Walk<'a, 's> {
     pub(super) fn new(
         scope: &'a Scope<'a>,
         (fragments, operation): (&'a Fragments, &'a Operation),
         variables: &'a Variables,
-        spent: &'a mut Spent,
+        spent: &'s mut Spent,
     ) -> Self {
         Self {
             list: &LIST,
@@ -72,16 +83,15 @@ impl<'a> Walk<'a> {
             variables,
             spent,
             held: BTreeSet::new(),
+            used: BTreeSet::new(),
             spreads: Vec::new(),
             out: String::new(),
             holding: Holding::default(),
         }
     }
 
-    /// What goes on, and what it is about.
-    pub(super) fn evaluate(mut self) -> Result<(String, Holding), Refused> {
+    pub(super) fn evaluate(mut self) -> Result<Evaluated<'a>, Refused> {
         let operation = self.operation;
-        print::head(operation, &mut self.out);
         let root = At {
             named: root(operation.kind),
             owner: None,
@@ -91,7 +101,11 @@ impl<'a> Walk<'a> {
         };
         self.selections(&operation.selections, root, &mut 0)?;
         self.spent.bytes += self.out.len();
-        Ok((self.out, self.holding))
+        Ok(Evaluated {
+            query: print::head(operation, &self.used) + &self.out,
+            used: self.used,
+            holding: self.holding,
+        })
     }
 
     /// `aliases`: how many there are on this level so far.
@@ -120,7 +134,7 @@ impl<'a> Walk<'a> {
                     }
                     self.spreads.push(name);
                     self.out.extend(["...on ", &fragment.on]);
-                    print::conditions(conditions, &mut self.out);
+                    self.conditions(conditions);
                     let on = At {
                         named: &fragment.on,
                         ..inner
@@ -137,7 +151,7 @@ impl<'a> Walk<'a> {
                     if let Some(on) = on {
                         self.out.extend(["on ", on]);
                     }
-                    print::conditions(conditions, &mut self.out);
+                    self.conditions(conditions);
                     let on = At {
                         named: on.as_deref().unwrap_or(at.named),
                         ..inner
@@ -176,7 +190,7 @@ impl<'a> Walk<'a> {
         self.out.push_str(&field.name);
         // Of every type.
         if field.name == "__typename" && field.arguments.is_empty() && field.selections.is_empty() {
-            print::conditions(&field.conditions, &mut self.out);
+            self.conditions(&field.conditions);
             self.out.push(' ');
             return Ok(());
         }
@@ -205,7 +219,7 @@ impl<'a> Walk<'a> {
             return Err(Refused::Beyond { field, what });
         }
         self.arguments(field, (&name(), known))?;
-        print::conditions(&field.conditions, &mut self.out);
+        self.conditions(&field.conditions);
         if field.selections.is_empty() {
             self.out.push(' ');
             return Ok(());
@@ -218,6 +232,20 @@ impl<'a> Walk<'a> {
             ..at
         };
         self.selections(&field.selections, below, &mut 0)
+    }
+
+    fn conditions(&mut self, conditions: &'a [Condition]) {
+        for condition in conditions {
+            self.out.extend(["@", &condition.directive, "(if:"]);
+            self.value(&condition.value);
+            self.out.push(')');
+        }
+    }
+
+    /// Writes down a value.
+    pub(super) fn value(&mut self, value: &'a Value) {
+        value.variables(&mut self.used);
+        print::value(value, &mut self.out);
     }
 
     /// What a field needs that the lease does not hold, in words.

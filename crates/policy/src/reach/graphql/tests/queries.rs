@@ -18,6 +18,15 @@ fn a_query_starts_at_a_repository_of_the_lease_and_follows_no_renaming() {
             r#"query{repository(owner:"acme" name:"site" followRenames:false){name }}"#
         );
     }
+    let follows = r#"query($f: Boolean, $o: String = "acme") { repository(owner: $o, name: "site", followRenames: $f) { name } }"#;
+    let allowed = lease.asks(follows, json!({ "f": true })).ok().unwrap();
+    assert_eq!(
+        sent(&allowed),
+        json!({
+            "query": "query($o:String=\"acme\" ){repository(owner:$o name:\"site\" followRenames:false){name }}",
+            "variables": {},
+        })
+    );
     let refused = lease.refuses(r#"{ repository(owner: "acme", name: "other") { name } }"#);
     assert_eq!(
         refused,
@@ -34,7 +43,6 @@ fn a_query_starts_at_a_repository_of_the_lease_and_follows_no_renaming() {
         r#"{ repository(owner: "acme ", name: "site") { name } }"#,
         r#"{ repository(owner: "acme", name: "site/../other") { name } }"#,
         r#"{ repository(owner: "acme", name: "site", id: "x") { name } }"#,
-        r#"query($f: Boolean) { repository(owner: "acme", name: "site", followRenames: $f) { name } }"#,
     ] {
         lease.refuses(query);
     }
