@@ -6,6 +6,7 @@
 mod code;
 mod links;
 mod page;
+mod scripts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
