@@ -2,6 +2,7 @@
 
 use broker_policy::NamesOnly;
 use broker_policy::reach::Scope;
+use broker_policy::reach::graphql::Asked;
 
 use super::*;
 
@@ -102,6 +103,9 @@ fn through_the_proxy_a_shipped_purpose_gives_what_it_is_for_and_no_more() {
         ("onboarding", "PUT /repos/acme/site/collaborators/mallory"),
         ("repo-analysis", "POST /repos/acme/site/statuses/main"),
         ("repo-analysis", "DELETE /orgs/acme/members/alice"),
+        ("project-admin", "POST /repos/acme/site/issues"),
+        ("project-admin", "GET /orgs/other/projectsV2"),
+        ("project-admin", "DELETE /orgs/acme/members/alice"),
         ("auto-sync", &fetch("payroll")),
         ("auto-sync", "GET /orgs/acme/repos"),
         (
@@ -135,6 +139,11 @@ fn through_the_proxy_a_shipped_purpose_gives_what_it_is_for_and_no_more() {
         ("repo-analysis", "GET /repos/acme/site/commits/main/status"),
         ("repo-analysis", "GET /orgs/acme/members"),
         ("repo-analysis", "GET /orgs/acme/teams/staff/members"),
+        ("project-admin", "GET /orgs/acme/projectsV2"),
+        ("project-admin", "POST /orgs/acme/projectsV2/7/fields"),
+        ("project-admin", "POST /orgs/acme/projectsV2/7/drafts"),
+        ("project-admin", "POST /orgs/acme/projectsV2/7/views"),
+        ("project-admin", "GET /repos/acme/site/issues/1"),
         ("auto-sync", &fetch("docs")),
         (
             "auto-sync",
@@ -142,5 +151,47 @@ fn through_the_proxy_a_shipped_purpose_gives_what_it_is_for_and_no_more() {
         ),
     ] {
         assert!(gives(&set, purpose, request), "{purpose}: {request}");
+    }
+}
+
+#[test]
+fn by_graphql_project_admin_makes_projects_and_changes_no_issue() {
+    let files = policy_files::read(&shipped(), None).unwrap().policies;
+    let set = PolicySet::parse(&files, &NamesOnly::default(), &Host::anywhere()).unwrap();
+    let policy = set.purpose(&"project-admin".parse().unwrap()).unwrap();
+    let scope = Scope::of(&policy.rules[0].terms, policy.paths());
+    let allows = |query: &str| {
+        let body = serde_json::json!({ "query": query }).to_string();
+        let asked = Asked::read(body.as_bytes()).unwrap();
+        asked.allow(&scope).is_ok()
+    };
+    let changes = |name: &str, input: &str| {
+        format!("mutation {{ {name}(input: {{{input}}}) {{ clientMutationId }} }}")
+    };
+    for query in [
+        r#"{ organization(login: "acme") { id projectsV2(first: 1) { nodes { id title } } } }"#,
+        r#"{ repository(owner: "acme", name: "site") { id issue(number: 1) { id } } }"#,
+        &changes("createProjectV2", r#"ownerId: "O", title: "t""#),
+        &changes("updateProjectV2", r#"projectId: "P", closed: true"#),
+        &changes(
+            "linkProjectV2ToRepository",
+            r#"projectId: "P", repositoryId: "R""#,
+        ),
+        &changes("addProjectV2ItemById", r#"projectId: "P", contentId: "I""#),
+        &changes(
+            "updateProjectV2ItemFieldValue",
+            r#"projectId: "P", itemId: "I", fieldId: "F", value: {text: "x"}"#,
+        ),
+    ] {
+        assert!(allows(query), "{query}");
+    }
+    for query in [
+        r#"{ organization(login: "other") { projectsV2(first: 1) { totalCount } } }"#,
+        r#"{ repository(owner: "other", name: "site") { id } }"#,
+        &changes("createIssue", r#"repositoryId: "R", title: "t""#),
+        &changes("closeIssue", r#"issueId: "I""#),
+        &changes("addComment", r#"subjectId: "I", body: "b""#),
+    ] {
+        assert!(!allows(query), "{query}");
     }
 }
