@@ -23,12 +23,21 @@ pub(super) fn purpose_and_secret(
     let name = &secret.name;
     let deliver = policy.place_of("deliver");
     match (secret.kind, policy.whole.deliver) {
-        (SecretKind::App, Delivery::Installation) => mintable(policy, found),
-        (SecretKind::App, Delivery::Raw | Delivery::Proxy) => found.error(
+        (SecretKind::App, Delivery::Installation) => {
+            mintable(policy, found);
+            warn_of_the_hour(policy, found);
+        }
+        (SecretKind::App, Delivery::Proxy) => {
+            mintable(policy, found);
+            no_fallback(policy, found);
+        }
+        (SecretKind::App, Delivery::Raw) => found.error(
             deliver,
             format!(
                 "`{name}` is an App's private key, and no purpose hands that out: write \
-                 `deliver = \"installation\"`"
+                 `deliver = \"installation\"` (a token that GitHub mints for the lease, for an hour at \
+                 most) or `deliver = \"proxy\"` (a token that only the broker honours, for as long as \
+                 `ttl.max`)"
             ),
         ),
         (SecretKind::Classic | SecretKind::FineGrained, Delivery::Installation) => found.error(
@@ -52,12 +61,7 @@ pub(super) fn purpose_and_secret(
 
 /// What must hold besides where requests go through the broker.
 fn proxied(policy: &PurposePolicy, secret: &SecretDeclaration, found: &mut Findings) {
-    if policy.whole.fallback.is_some() {
-        found.error(
-            policy.place_of("fallback"),
-            "a purpose that delivers `proxy` has no `fallback` yet: remove it",
-        );
-    }
+    no_fallback(policy, found);
     if let Some(unsaid) = unsaid_workflows(&policy.whole, secret) {
         found.error(policy.place_of("permissions"), unsaid);
         return;
@@ -66,6 +70,15 @@ fn proxied(policy: &PurposePolicy, secret: &SecretDeclaration, found: &mut Findi
         if let Some(unsaid) = unsaid_workflows(&rule.terms, secret) {
             found.error(&rule.place, unsaid);
         }
+    }
+}
+
+fn no_fallback(policy: &PurposePolicy, found: &mut Findings) {
+    if policy.whole.fallback.is_some() {
+        found.error(
+            policy.place_of("fallback"),
+            "a purpose that delivers `proxy` has no `fallback` yet: remove it",
+        );
     }
 }
 
@@ -114,6 +127,10 @@ fn mintable(policy: &PurposePolicy, found: &mut Findings) {
             found.error(&rule.place, wrong.what);
         }
     }
+}
+
+/// Behind the proxy the broker gets the next token.
+fn warn_of_the_hour(policy: &PurposePolicy, found: &mut Findings) {
     let rules = policy.rules.iter().map(|rule| (&rule.place, &rule.terms));
     let whole = policy.places.get("ttl");
     let whole = whole.map(|place| (place, &policy.whole));

@@ -17,6 +17,7 @@ use super::parts::{
     organization_beyond, permission_beyond, repository_beyond, too_many_named, ttl_beyond,
 };
 use super::request::{Decision, Denial, Grant, Request, Terms};
+use super::secret::SecretKind;
 
 /// Says what the policies in force say to a request.
 #[must_use]
@@ -61,12 +62,14 @@ fn narrow(rule: &Terms, policies: &PolicySet, request: &Request) -> Result<Terms
     if terms.repositories.is_empty() && terms.organization.is_none() {
         return Err("no repository at all; leave `repositories` out to get the rule's".to_owned());
     }
-    if terms.deliver == Delivery::Installation {
+    let secret = policies.secret(&terms.secret);
+    let is_app = secret.is_some_and(|secret| secret.kind == SecretKind::App);
+    if is_app || terms.deliver == Delivery::Installation {
         refuse(unmintable(&terms).map(|unmintable| unmintable.what))?;
     }
     refuse(too_many_named(&terms.repositories, &rule.repositories))?;
     if terms.deliver == Delivery::Proxy
-        && let Some(secret) = policies.secret(&terms.secret)
+        && let Some(secret) = secret
     {
         refuse(unsaid_workflows(&terms, secret))?;
     }

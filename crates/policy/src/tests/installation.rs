@@ -74,7 +74,9 @@ fn what_is_delivered_is_what_the_secret_can_give() {
             "'installation'",
             "'raw'",
             "p.toml:6: `app` is an App's private key, and no purpose hands that out: \
-             write `deliver = \"installation\"`",
+             write `deliver = \"installation\"` (a token that GitHub mints for the lease, for an hour \
+             at most) or `deliver = \"proxy\"` (a token that only the broker honours, for as long as \
+             `ttl.max`)",
         ),
         (
             "secret = 'app'",
@@ -84,20 +86,14 @@ fn what_is_delivered_is_what_the_secret_can_give() {
              honours, for this purpose's repositories and permissions) or `deliver = \"raw\"` (the \
              stored token itself)",
         ),
-        (
-            "'installation'",
-            "'proxy'",
-            "p.toml:6: `app` is an App's private key, and no purpose hands that out: \
-             write `deliver = \"installation\"`",
-        ),
     ] {
         assert_eq!(import(from, to).unwrap_err(), error);
     }
 }
 
-/// No value is proxied for it, whether `deliver` is written or not.
+/// Whether `deliver` is written or not.
 #[test]
-fn what_only_the_proxy_honours_is_refused_over_an_app() {
+fn what_only_the_proxy_honours_is_refused_where_the_caller_gets_an_installation_token() {
     for deliver in ["deliver = 'installation'\n", "\n"] {
         let purpose = IMPORT.replace("deliver = 'installation'\n", deliver);
         for (key, value) in [
