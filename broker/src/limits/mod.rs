@@ -91,7 +91,7 @@ impl Limits {
 
     /// Who the requests made with a lease are counted against, if that is known.
     pub(crate) fn principal_behind(&self, lease: &Lease) -> Option<Principal> {
-        if lease.deliver == Delivery::Installation {
+        if lease.deliver == Delivery::Installation || self.policies.is_app(&lease.secret) {
             return self.minting.installation_principal(lease);
         }
         self.principal_of(&lease.secret)

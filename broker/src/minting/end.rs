@@ -13,7 +13,7 @@ use std::time::Duration;
 use broker_audit::record::GitHubEvent;
 use broker_audit_writer::Use;
 use broker_clock::Backoff;
-use broker_github::GitHubError;
+use broker_github::{Credential, GitHubError, Principal};
 use broker_policy::Caller;
 use broker_protocol::api::TokenEnd;
 use broker_protocol::names::LeaseId;
@@ -31,7 +31,7 @@ use crate::secrets::Upkeep;
 /// A new token may be refused for some seconds, until it is known everywhere. Octokit allows for five.
 ///
 /// Source: octokit/auth-app.js, `src/hook.ts`.
-const KNOWN_EVERYWHERE: Duration = Duration::from_secs(10);
+pub(crate) const KNOWN_EVERYWHERE: Duration = Duration::from_secs(10);
 /// How long an operator waits for GitHub's answer.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// How long a value is waited for that has to be recorded and opened, before the store is locked.
@@ -88,6 +88,25 @@ impl Minting {
                 },
                 Err(end) => end,
             }
+        }
+    }
+
+    /// Ends a token that GitHub refused for a request, if GitHub does not accept it at all: a 401 may be about one
+    /// request. Its leases get another one.
+    pub(crate) async fn end_if_refused(&self, hashed: &HashedToken) {
+        let mut all = self.tokens.all().into_iter().map(|token| token.minted);
+        let minted = all.find(|one| one.hashed_credential == *hashed);
+        let (Some(minted), Some(value)) = (minted, self.tokens.value(hashed)) else {
+            return;
+        };
+        let principal = Principal::Installation(minted.installation);
+        let asked = self
+            .github
+            .rate_limit(Credential::Token(&value), &principal);
+        if let Err(GitHubError::Unauthorized { .. }) = asked.await
+            && let Ok((token, tries)) = self.tokens.end_now(hashed, None)
+        {
+            self.end_token(token, tries, None).await;
         }
     }
 

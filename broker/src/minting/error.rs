@@ -68,7 +68,9 @@ pub(crate) enum MintError {
     NotKept(#[source] VaultError),
     #[error("no memory to keep the token; nothing was handed out, and it is revoked")]
     NoMemory(#[source] std::io::Error),
-    #[error("by this machine's clock GitHub's token has ended already; set the clock right")]
+    #[error(
+        "by this machine's clock GitHub's token has ended already, or nearly; set the clock right"
+    )]
     ClockAhead,
     /// Signing panicked: a fault of the broker's own.
     #[error("the App's JWT could not be signed")]

@@ -22,24 +22,26 @@ mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use broker_audit_writer::{Recorded, Use};
 use broker_github::installation::{self, MintRequest, Repositories, Target};
 use broker_github::{AppKey, GitHub, GitHubError};
-use broker_protocol::names::{OrgName, Permissions, RepoPattern, SecretName};
+use broker_protocol::names::{Delivery, OrgName, Permissions, RepoPattern, SecretName};
 use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::AccessToken;
 use broker_sources::{ReadOptions, Sources};
 use broker_vault::{MintKey, Minted, Vault, VaultError};
 
 use self::find::{found_as, refused, target_of};
-use self::table::{Acquired, Leader, TOKEN_LIFETIME, Token, TokenLife, TokenTable};
+use self::table::{AHEAD, Acquired, Leader, SLACK, TOKEN_LIFETIME, Token, TokenLife, TokenTable};
 use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::metrics::TokenCounters;
 use crate::policies::Policies;
 use crate::secrets::Secrets;
 
+pub(crate) use self::end::KNOWN_EVERYWHERE;
 pub(crate) use self::error::MintError;
 
 pub(crate) struct Minting {
@@ -88,6 +90,15 @@ impl Minting {
     }
 }
 
+/// How much of its life a token must have left for this lease: one that goes on without its caller having the token
+/// gets the next one.
+pub(crate) fn wanted_by(lease: &Lease) -> Duration {
+    match lease.deliver {
+        Delivery::Raw | Delivery::Installation => lease.span.length(),
+        Delivery::Proxy => AHEAD + SLACK,
+    }
+}
+
 /// What a token is to reach.
 #[derive(Clone, Copy)]
 pub(crate) struct MintScope<'a> {
@@ -114,7 +125,7 @@ impl Minting {
         source: &SourceSpec,
     ) -> Result<(Token, AccessToken), Arc<MintError>> {
         let tokens = &self.tokens;
-        let wanted = lease.span.length();
+        let wanted = wanted_by(lease);
         loop {
             let token = match tokens.acquire(key, &lease.id, wanted, self.journal.now().boot) {
                 Acquired::Held(token) => token,

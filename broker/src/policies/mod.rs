@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use broker_policy::{Host, PolicySet};
+use broker_policy::{Host, PolicySet, SecretKind};
 use broker_protocol::names::{Purpose, SecretName};
 use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
@@ -101,6 +101,13 @@ impl Policies {
         let in_force = self.in_force();
         let declared = in_force.set.secret(secret);
         declared.is_none_or(|declared| declared.source.is_vault())
+    }
+
+    /// Whether the secret is an App's key, of which tokens are minted.
+    pub(crate) fn is_app(&self, secret: &SecretName) -> bool {
+        let in_force = self.in_force();
+        let declared = in_force.set.secret(secret);
+        declared.is_some_and(|declared| declared.kind == SecretKind::App)
     }
 
     /// Reads the files again, beside everything else: account names may have to be asked for, too.

@@ -27,8 +27,8 @@ pub(super) enum Ending {
 const AT_A_TIME: usize = 8;
 
 impl TokenTable {
-    /// The tokens that are to be ended at GitHub now, because no one holds them or someone said so, a
-    /// few at a time; each is under way from here on, and shared with no one. With each, how often it
+    /// The tokens that are to be ended at GitHub now, because no one holds them, their time is over or someone
+    /// said so, a few at a time; each is under way from here on, and shared with no one. With each, how often it
     /// was tried. Those from before a restart only once leases are rebuilt.
     pub(crate) fn take_due(&self, now: Duration, rebuilt: bool) -> Vec<(Token, u32)> {
         let mut inner = self.lock();
@@ -40,7 +40,9 @@ impl TokenTable {
                 Ending::UnderWay | Ending::Again { .. } => continue,
             };
             let unheld = entry.holders.is_empty() && (rebuilt || !entry.restored);
-            if (unheld || entry.must_end) && due.len() < AT_A_TIME {
+            // Behind a lease that goes on, and was not used since.
+            let over = entry.token.life.is_over(now);
+            if (unheld || over || entry.must_end) && due.len() < AT_A_TIME {
                 entry.ending = Ending::UnderWay;
                 due.push((entry.token.clone(), tries));
             }

@@ -20,6 +20,10 @@ use crate::lease::time_between;
 /// Source: GitHub REST documentation, “Generating an installation access token for a GitHub App”.
 pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
+/// So long before its token ends, a lease that goes on gets the next one. Ours: time enough for GitHub to be down
+/// for a while.
+pub(crate) const AHEAD: Duration = Duration::from_secs(5 * 60);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TokenLife {
     minted: Duration,
@@ -58,6 +62,11 @@ impl TokenLife {
     /// How long it can be relied on from this moment of boot time.
     pub(crate) const fn left(&self, at: Duration) -> Duration {
         self.good_until.saturating_sub(at)
+    }
+
+    /// Whether it is time for the next one.
+    pub(crate) fn ends_soon(&self, at: Duration) -> bool {
+        self.left(at) < AHEAD
     }
 
     pub(crate) const fn age(&self, at: Duration) -> Duration {

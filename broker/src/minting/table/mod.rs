@@ -30,7 +30,7 @@ use self::ending::Ending;
 use super::MintError;
 
 pub(crate) use self::key::mint_key;
-pub(crate) use self::life::{TOKEN_LIFETIME, TokenLife};
+pub(crate) use self::life::{AHEAD, TOKEN_LIFETIME, TokenLife};
 pub(crate) use self::token_ref::TokenRef;
 
 /// One token that may be alive at GitHub.
@@ -105,7 +105,7 @@ struct Flight {
 }
 
 /// A token minted a moment ago for an hour counts as good for an hour.
-const SLACK: Duration = Duration::from_secs(60);
+pub(crate) const SLACK: Duration = Duration::from_secs(60);
 
 impl TokenTable {
     /// Gives the lease the shared token of this key, if at this moment of boot time it has `wanted` of
@@ -118,6 +118,12 @@ impl TokenTable {
         now: Duration,
     ) -> Option<Token> {
         self.lock().share(key, lease, wanted, now)
+    }
+
+    /// The shared token of this key, if at this moment of boot time it has `wanted` of its life left. No one
+    /// holds it for having seen it.
+    pub(crate) fn shared(&self, key: &MintKey, wanted: Duration, now: Duration) -> Option<Token> {
+        self.lock().shared(key, wanted, now).cloned()
     }
 
     /// Gives the lease the shared token, or has it wait with those who are getting one.
@@ -229,6 +235,13 @@ impl TokenTable {
         inner.release(lease);
     }
 
+    /// Whether a lease holds this token, and no one ends it.
+    pub(crate) fn holds(&self, lease: &LeaseId, hashed: &HashedToken) -> bool {
+        let inner = self.lock();
+        let entry = inner.tokens.get(hashed);
+        entry.is_some_and(|entry| entry.holders.contains(lease) && entry.ending == Ending::Idle)
+    }
+
     pub(crate) fn held_by(&self, lease: &LeaseId) -> Option<Token> {
         let inner = self.lock();
         let entry = inner.tokens.get(inner.held.get(lease)?)?;
@@ -300,17 +313,18 @@ impl Inner {
         wanted: Duration,
         now: Duration,
     ) -> Option<Token> {
+        let token = self.shared(key, wanted, now)?.clone();
+        self.give(lease, &token.minted.hashed_credential);
+        Some(token)
+    }
+
+    fn shared(&self, key: &MintKey, wanted: Duration, now: Duration) -> Option<&Token> {
         let entry = self.tokens.get(self.current.get(key)?)?;
         if entry.ending != Ending::Idle {
             return None;
         }
         let left = entry.token.life.left(now);
-        if left + SLACK < wanted || left < SLACK {
-            return None;
-        }
-        let token = entry.token.clone();
-        self.give(lease, &token.minted.hashed_credential);
-        Some(token)
+        (left + SLACK >= wanted && left >= SLACK).then_some(&entry.token)
     }
 
     fn insert(&mut self, entry: Entry) {

@@ -308,3 +308,33 @@ fn a_lease_ends_its_token_now_unless_others_hold_it_or_somebody_is_ending_it() {
     assert_eq!(end(2), Err(TokenEnd::Pending));
     assert_eq!(table.share(&key(7), &id(3), QUARTER, boot(0)), None);
 }
+
+#[test]
+fn a_token_whose_hour_is_over_is_ended_though_a_lease_holds_it_that_goes_on() {
+    let table = TokenTable::default();
+    minted(&table);
+    let hour = boot(3600);
+    assert!(
+        table
+            .take_due(hour - Duration::from_secs(1), true)
+            .is_empty()
+    );
+    let due = table.take_due(hour, true);
+    assert_eq!(due.len(), 1);
+    assert!(!table.holds(&id(1), &due[0].0.minted.hashed_credential));
+    table.remove(&due[0].0.minted.hashed_credential);
+    assert!(table.held_by(&id(1)).is_none());
+}
+
+#[test]
+fn a_token_that_is_looked_at_is_held_by_no_one_for_that() {
+    let table = TokenTable::default();
+    let shared = |at| table.shared(&key(7), QUARTER, boot(at));
+    assert!(shared(0).is_none());
+    let token = minted(&table);
+    assert_eq!(shared(0), Some(token.clone()));
+    assert!(shared(3600 - 800).is_none(), "it ends too soon");
+    assert_eq!(table.holders(&token.minted.hashed_credential), [id(1)]);
+    assert!(table.holds(&id(1), &token.minted.hashed_credential));
+    assert!(!table.holds(&id(2), &token.minted.hashed_credential));
+}
