@@ -67,7 +67,7 @@ pub(crate) struct RecordSize {
 }
 
 /// The longest `lease.issued`, and the longest record of an end but for whom it names.
-const SHORT: usize = 512;
+pub(crate) const SHORT: usize = 512;
 
 impl RecordSize {
     /// Of a lease that is granted by this body.

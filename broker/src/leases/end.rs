@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use broker_audit::record::LeaseEvent;
 use broker_policy::Caller;
-use broker_protocol::api::Revoked;
+use broker_protocol::api::{Revoked, TokenEnd};
 use broker_protocol::names::{Delivery, LeaseId};
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -49,6 +49,9 @@ impl Leases {
         let tokens = &self.minting.tokens;
         let held = tokens.held_by(id);
         let held = held.map(|token| token.minted.hashed_credential);
+        // Its caller never had the token: others may go on with it.
+        let stays = self.table.proxied_by(id).is_some();
+        let at_once = at_once && !stays;
         // Before anything is awaited: from here on no one else gets hold of it, nor ends it first.
         let last = (!at_once).then_some(id);
         let ending = held.as_ref();
@@ -67,6 +70,7 @@ impl Leases {
             Some(ending) => Some(ending.await),
             None => None,
         };
+        let token = token.filter(|end| !(stays && *end == TokenEnd::Shared));
         Some(Revoked {
             lease: id.clone(),
             warning: ended.warning(),

@@ -27,7 +27,7 @@ use broker_vault::Vault;
 
 use self::budget::Budget;
 use self::gate::Gate;
-use self::proxied::{HeldValues, KeptTunnels};
+use self::proxied::{FailedMints, HeldValues, KeptTunnels};
 use self::table::LeaseTable;
 use self::usage::PendingUsage;
 use crate::config::Config;
@@ -52,6 +52,7 @@ pub(crate) struct Leases {
     pub(crate) table: LeaseTable,
     /// What requests under `proxy` leases are made with.
     held_values: HeldValues,
+    failed_mints: FailedMints,
     kept_tunnels: KeptTunnels,
     /// Whether anything is granted.
     pub(crate) gate: Gate,
@@ -89,6 +90,7 @@ impl Leases {
             config,
             table: LeaseTable::default(),
             held_values: HeldValues::default(),
+            failed_mints: FailedMints::default(),
             kept_tunnels: KeptTunnels::default(),
             gate: Gate::default(),
             refusals: Budget::new(account.denials_per_minute as usize),

@@ -197,12 +197,14 @@ impl Leases {
         .collect()
     }
 
-    /// Gives an installation lease its token again. `false` if that is no longer there: it ended at
-    /// GitHub, and the end of the lease came too late for the log.
+    /// Gives a lease its installation token again. `false` if its caller has that and it is no longer there: it
+    /// ended at GitHub, and the end of the lease came too late for the log. Behind a `proxy` lease another one is
+    /// minted when it is used.
     fn restore_token(&self, lease: &Lease) -> bool {
         let tokens = &self.minting.tokens;
         let again = |hashed| tokens.restore_holder(&lease.id, hashed);
-        lease.deliver != Delivery::Installation || lease.hashed_token.as_ref().is_some_and(again)
+        let holds = lease.hashed_credential().is_some_and(again);
+        holds || lease.deliver != Delivery::Installation
     }
 
     /// Ends in the log a lease of which no one was handed anything.

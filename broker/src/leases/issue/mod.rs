@@ -32,7 +32,7 @@ use std::sync::Arc;
 use broker_audit::record::{Body, Event, LeaseEvent};
 use broker_audit_writer::{Effect, Use};
 use broker_clock::Now;
-use broker_policy::{Decision, Grant, Request};
+use broker_policy::{Decision, Grant, Request, SecretKind};
 use broker_protocol::names::{Delivery, LeaseId, SecretName};
 use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::AccessToken;
@@ -45,7 +45,7 @@ use crate::lease::{Lease, Span, TooShort};
 use crate::lease_record;
 use crate::leases::Leases;
 use crate::leases::table::{LeaseTotals, LimitReached, Reservation};
-use crate::minting::table::TokenRef;
+use crate::minting::table::{TokenRef, mint_key};
 use crate::policies::InForce;
 
 pub(crate) use self::error::IssueError;
@@ -243,7 +243,8 @@ impl Leases {
     ) -> Result<PreparedLease<'_>, IssueError> {
         let missing = || IssueError::SecretMissing(grant.secret.clone());
         let declared = asked.policies.set.secret(&grant.secret);
-        let source = declared.ok_or_else(missing)?.source.clone();
+        let declared = declared.ok_or_else(missing)?;
+        let source = declared.source.clone();
         let held = source
             .is_vault()
             .then(|| self.vault.held(&grant.secret).ok_or_else(missing))
@@ -265,7 +266,11 @@ impl Leases {
             Delivery::Proxy => {
                 let made = proxy_token::generate()?;
                 lease.hashed_token = Some(made.hashed());
-                lease.opened = held.map(|held| held.hashed_credential);
+                if declared.kind != SecretKind::App {
+                    lease.opened = held.map(|held| held.hashed_credential);
+                } else if asked.options.fresh {
+                    self.minting.tokens.stop_sharing(&mint_key(&lease)?);
+                }
                 token = Some(made);
             }
         }

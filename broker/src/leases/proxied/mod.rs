@@ -5,8 +5,11 @@
 //! The value is kept in locked memory, one copy for all leases that use it, for as long as one of them lives;
 //! a lock wipes it.
 //!
+//! Behind a lease on an App is an installation token instead, and the next one before that ends: `minted`.
+//!
 //! Not here: what a request may do (`broker_policy::reach`), and how it is passed on (`forwarding`).
 
+mod minted;
 mod open;
 mod tunnel;
 
@@ -24,10 +27,13 @@ use broker_secret_memory::locked_memory::LockedBytes;
 use broker_secret_memory::token::{AccessToken, HashedToken};
 use tokio::sync::OwnedMutexGuard;
 
+pub(in crate::leases) use self::minted::FailedMints;
+use self::minted::MintedState;
 pub(in crate::leases) use self::tunnel::KeptTunnels;
 pub(crate) use self::tunnel::{TunnelEnd, TunnelError};
 use super::Leases;
 use crate::lease::Lease;
+use crate::minting::table::TokenLife;
 
 /// What is kept of one live `proxy` lease. It goes with the lease.
 pub(crate) struct Proxied {
@@ -60,10 +66,11 @@ pub(crate) struct Uses {
     last_refusal: Mutex<Option<Box<str>>>,
 }
 
-/// A stored value in locked memory. It has no `Debug` and no `Clone`.
+/// A stored value, or a minted token, in locked memory. It has no `Debug` and no `Clone`.
 pub(crate) struct HeldValue {
     bytes: LockedBytes,
     hashed: HashedToken,
+    minted: Option<MintedState>,
 }
 
 /// The values that leases hold, each once.
@@ -161,7 +168,7 @@ impl HeldValue {
 
 impl HeldValues {
     /// Moves a value into locked memory, unless it is there already.
-    fn keep(&self, value: &AccessToken) -> io::Result<Arc<HeldValue>> {
+    fn keep(&self, value: &AccessToken, life: Option<TokenLife>) -> io::Result<Arc<HeldValue>> {
         let hashed = value.hashed();
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         held.retain(|_, value| value.strong_count() > 0);
@@ -172,6 +179,7 @@ impl HeldValues {
             // From the buffer that is wiped into pages that are locked.
             bytes: LockedBytes::copy_of(value.expose().as_bytes())?,
             hashed: hashed.clone(),
+            minted: life.map(MintedState::new),
         });
         held.insert(hashed, Arc::downgrade(&value));
         Ok(value)

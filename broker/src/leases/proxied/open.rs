@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use broker_audit::record::Body;
 use broker_audit_writer::{Effect, Recorded, Use};
+use broker_policy::SecretKind;
 use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::{AccessToken, HashedToken};
 use broker_sources::ReadOptions;
@@ -17,6 +18,15 @@ use crate::lease::Lease;
 use crate::leases::Leases;
 use crate::leases::issue::{IssueError, vault_error};
 use crate::secrets::{Upkeep, UpkeepError};
+
+/// Where the value of a secret is.
+pub(super) struct Place {
+    /// Whether it is an App's key.
+    is_app: bool,
+    pub(super) source: SourceSpec,
+    /// What the vault has of it, where that is the place.
+    pub(super) held: Option<StoredSecret>,
+}
 
 impl Leases {
     /// Nothing goes on under a lease while the store is locked.
@@ -43,6 +53,9 @@ impl Leases {
         proxied: &Arc<Proxied>,
     ) -> Result<Arc<HeldValue>, IssueError> {
         if let Some(value) = self.held_value(lease, proxied)? {
+            if self.ends_soon(&value) {
+                self.begin_next(lease, proxied);
+            }
             return Ok(value);
         }
         let (this, lease, proxied) = (Arc::clone(self), Arc::clone(lease), Arc::clone(proxied));
@@ -56,7 +69,7 @@ impl Leases {
         }
     }
 
-    /// The value that is held, unless another one is in use by now.
+    /// The value that is held, unless another one is in use by now or, of an installation token, it has ended.
     fn held_value(
         &self,
         lease: &Lease,
@@ -65,44 +78,64 @@ impl Leases {
         self.refuse_while_locked()?;
         let in_use = self.hash_in_use(lease)?;
         let value = proxied.value().clone();
-        Ok(value.filter(|value| in_use.is_none_or(|in_use| value.hashed == in_use)))
+        Ok(value.filter(|value| {
+            if value.is_minted() {
+                return self.is_good(lease, value);
+            }
+            in_use.is_none_or(|in_use| value.hashed == in_use)
+        }))
     }
 
     /// The hash of the value in use, as far as it is known before it is read.
     pub(crate) fn hash_in_use(&self, lease: &Lease) -> Result<Option<HashedToken>, IssueError> {
-        Ok(match self.place_of(lease)? {
-            (_, Some(held)) => Some(held.hashed_credential),
-            (source, None) => self.sources.hashed(&source),
+        let place = self.place_of(lease)?;
+        Ok(match place.held {
+            // Not used itself.
+            _ if place.is_app => None,
+            Some(held) => Some(held.hashed_credential),
+            None => self.sources.hashed(&place.source),
         })
     }
 
-    /// Where the value is, and what the vault has of it where that is the place.
-    fn place_of(&self, lease: &Lease) -> Result<(SourceSpec, Option<StoredSecret>), IssueError> {
+    fn place_of(&self, lease: &Lease) -> Result<Place, IssueError> {
         let missing = || IssueError::SecretMissing(lease.secret.clone());
         let policies = self.policies.in_force();
         let declared = policies.set.secret(&lease.secret).ok_or_else(missing)?;
         let source = declared.source.clone();
         let held = source.is_vault().then(|| self.vault.held(&lease.secret));
         let held = held.map(|held| held.ok_or_else(missing)).transpose()?;
-        Ok((source, held))
+        Ok(Place {
+            is_app: declared.kind == SecretKind::App,
+            source,
+            held,
+        })
     }
 
-    async fn open_value(
+    pub(super) async fn open_value(
         &self,
         lease: &Lease,
         proxied: &Proxied,
     ) -> Result<Arc<HeldValue>, IssueError> {
         let mut proof = proxied.proof.lock().await;
         // Another request may have opened it meanwhile.
-        if let Some(value) = self.held_value(lease, proxied)? {
+        if let Some(value) = self.held_value(lease, proxied)?
+            && !self.ends_soon(&value)
+        {
             return Ok(value);
         }
-        let proof = proof.take();
-        let value = match self.place_of(lease)? {
-            (_, Some(held)) => self.open_stored(lease, &held, proof).await?,
-            (source, None) => self.open_elsewhere(lease, &source, proof).await?,
+        let place = self.place_of(lease)?;
+        let (value, life) = if place.is_app {
+            let (value, life) = Box::pin(self.open_minted(lease, &place, &mut proof)).await?;
+            (value, Some(life))
+        } else {
+            let proof = proof.take();
+            let opened = match &place.held {
+                Some(held) => self.open_stored(lease, held, proof).await,
+                None => self.open_elsewhere(lease, &place.source, proof).await,
+            };
+            (opened?, None)
         };
-        let value = self.held_values.keep(&value);
+        let value = self.held_values.keep(&value, life);
         let value = value.map_err(|cause| IssueError::NoMemory(lease.secret.clone(), cause))?;
         *proxied.value() = Some(Arc::clone(&value));
         // A lock waits for no one, and may have come between.
@@ -152,14 +185,7 @@ impl Leases {
     ) -> Result<AccessToken, IssueError> {
         let recorded = match proof {
             Some(recorded) => recorded,
-            None => {
-                let usage = Use::of(&lease.secret, None);
-                let recorded = self.secrets.record_upkeep(None, usage, Upkeep::PROXY, None);
-                recorded.await.map_err(|error| match error {
-                    UpkeepError::NotRecorded(cause) => IssueError::NotRecorded(cause),
-                    _ => IssueError::Locked,
-                })?
-            }
+            None => self.record_opening(Use::of(&lease.secret, None)).await?,
         };
         let options = ReadOptions {
             since: None,
@@ -183,6 +209,15 @@ impl Leases {
                 .note_opened(&lease.id, hashed, None, read.stale_since);
         }
         Ok(read.value)
+    }
+
+    /// The proof that a value may be opened whose hash is not known before.
+    pub(super) async fn record_opening(&self, usage: Use) -> Result<Recorded<Use>, IssueError> {
+        let recorded = self.secrets.record_upkeep(None, usage, Upkeep::PROXY, None);
+        recorded.await.map_err(|error| match error {
+            UpkeepError::NotRecorded(cause) => IssueError::NotRecorded(cause),
+            _ => IssueError::Locked,
+        })
     }
 
     /// The record of what is used at GitHub from now on, paid for.
