@@ -5,7 +5,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use axum::body::Body;
-use broker_github::{Call, Credential, GitHubError, Method, Principal, Retry};
+use broker_github::{Method, Principal};
 use broker_policy::reach::graphql::{self, Allowed, Asked, Kind, LONGEST_BODY, NotRead, Refused};
 use broker_protocol::error::ErrorCode;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
@@ -93,25 +93,9 @@ impl Forwarding {
         if let Some(fault) = self.journal.fault() {
             return Err(Refusal::not_recorded(&fault));
         }
-        let value = self.accepted_value(lease, proxied).await?;
-        let token = value.token();
-        let answer = self.github.call(Call {
-            method: Method::POST,
-            path: PATH.to_owned(),
-            credential: Credential::Token(&token),
-            principal: principal.cloned(),
-            body: Some(graphql::ids::question(&ids)),
-            // It changes nothing.
-            retry: Retry::Repeatable,
-        });
-        let answer = match answer.await {
-            Ok(answer) => answer.json()?,
-            Err(GitHubError::Unauthorized { .. }) => {
-                self.check_refused(lease, value.hashed());
-                return Err(Refusal::value_refused(&lease.secret));
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let question = graphql::ids::question(&ids);
+        let answer = self.ask((lease, proxied), principal, question).await?;
+        let answer = answer.json()?;
         let policies = self.policies.in_force();
         let policy = policies.set.purpose(&lease.purpose);
         let touches = graphql::ids::within(&scope(lease, policy), &ids, &answer)?;

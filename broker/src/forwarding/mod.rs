@@ -1,4 +1,5 @@
-//! Passes a caller's request on to GitHub under its lease, with the stored token in place of the caller's.
+//! Passes a caller's request on to GitHub under its lease, with the stored token in place of the caller's, or one that was
+//! minted of an App.
 //!
 //! ```text
 //! token ─lease→ Lease ─reach::allow→ Allowed ─record→ seq ─open→ HeldValue ─forward→ answer, and its record
@@ -10,13 +11,14 @@
 //! says so.
 //!
 //! A value that GitHub refuses (401) is not used again before a check found that GitHub accepts it: wrong
-//! credentials lock their user out.
+//! credentials lock their user out. Of a new installation token see `again`.
 //!
 //! git and the rest of the web host are decided on in `web`. What a purpose lets everyone's reads through for goes on
 //! without any credential.
 //!
 //! Not here: bytes and headers (`proxy`, `broker_github`), and what keeps the value (`leases::proxied`).
 
+mod again;
 mod budget;
 mod graphql;
 mod outcome;
@@ -31,7 +33,7 @@ use std::sync::atomic::Ordering;
 
 use axum::body::{self, Body, Bytes};
 use broker_github::{
-    BaseUrl, Forward, GitHub, GitHubError, Method, Outcome as Done, Principal, resource_of,
+    BaseUrl, GitHub, GitHubError, Method, Outcome as Done, Principal, resource_of,
 };
 use broker_policy::PurposePolicy;
 use broker_policy::reach::{self, GithubHost, Scope};
@@ -42,6 +44,7 @@ use broker_secret_memory::proxy_token;
 use broker_secret_memory::token::AccessToken;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
+use self::again::{Sending, Upload};
 use self::budget::RequestBudgets;
 use self::graphql::Graphql;
 use self::outcome::LEASE_OVER;
@@ -337,29 +340,18 @@ impl Forwarding {
         };
         let mut outcome = self.record(lease, &request, &mut passage).await?;
         let value = self.value_for(&passage, lease, proxied).await;
-        let value = value.inspect_err(|refusal| outcome.failed(refusal))?;
+        let mut value = value.inspect_err(|refusal| outcome.failed(refusal))?;
         proxied.uses.requests.fetch_add(1, Ordering::Relaxed);
         outcome.under_way = Some(proxied.begin());
-        let ProxyRequest {
-            method,
-            host,
-            path,
-            query,
-            headers,
-            ..
-        } = request;
-        let body = body.map(|(body, length)| outcome.counting(body, length));
-        let hashed = value.as_ref().map(|value| value.hashed().clone());
-        let answer = self.github.forward(Forward {
-            method,
-            host,
-            path: &path,
-            query: query.as_deref(),
-            headers: &headers,
-            body,
-            // Into the `Authorization` header, which is marked sensitive and wiped.
-            credential: value.map(|value| value.token()),
-            principal: principal.as_ref(),
+        let sending = Sending {
+            request,
+            // An installation's is known once a token was minted.
+            principal: principal.or_else(|| {
+                let value = value.as_ref()?;
+                value
+                    .is_minted()
+                    .then(|| self.limits.principal_behind(lease))?
+            }),
             clone_token: matches!(
                 passage,
                 Passage::Lease {
@@ -367,7 +359,13 @@ impl Forwarding {
                     ..
                 }
             ),
-        });
+        };
+        let answer = self.send(
+            (lease, proxied),
+            &sending,
+            &mut value,
+            Upload::of(body, &outcome),
+        );
         let mut over = Box::pin(over.over());
         let answer = tokio::select! {
             // First: it may have ended while this was recorded, and then nothing is sent.
@@ -398,10 +396,7 @@ impl Forwarding {
                     if let Passage::Public { beyond } = &passage {
                         return Err(Refusal::not_public(beyond));
                     }
-                    if let Some(hashed) = hashed {
-                        self.check_refused(lease, &hashed);
-                    }
-                    return Err(Refusal::value_refused(&lease.secret));
+                    return Err(self.unauthorized(lease, value.as_deref()));
                 }
                 let is_doubtful = !outcome.is_read() && error.outcome() != Done::NotDone;
                 let refusal = Refusal::from(error);

@@ -137,6 +137,8 @@ impl Outcome {
     /// The body of the request, counted as it is passed on.
     pub(super) fn counting(&self, body: Body, length: Option<u64>) -> RequestBody {
         let sent = Arc::clone(&self.sent);
+        // Of the last try.
+        sent.store(0, Ordering::Relaxed);
         let pieces = body.into_data_stream().map(move |piece| {
             let piece = piece?;
             sent.fetch_add(piece.len() as u64, Ordering::Relaxed);

@@ -132,6 +132,22 @@ impl Refusal {
         }
     }
 
+    /// GitHub refused an installation token, which it may not know everywhere yet, or has ended.
+    pub(super) fn token_refused(secret: &SecretName) -> Self {
+        let retry_after = Some(Duration::from_secs(1));
+        Self {
+            retry_after,
+            ..Self::new(
+                ErrorCode::UpstreamRefused,
+                format!(
+                    "GitHub refused the installation token of secret `{secret}` (401): it does not know a new \
+                     one everywhere at once, or has ended this one, and then the broker mints another; send \
+                     the request again"
+                ),
+            )
+        }
+    }
+
     /// GitHub wants a credential for what would have gone on without one.
     pub(super) fn not_public(beyond: &str) -> Self {
         Self::new(

@@ -1,0 +1,237 @@
+//! Sends a request to GitHub, and sends it again where GitHub refused an installation token that it does not know
+//! everywhere yet, or that the next one replaced meanwhile.
+//!
+//! Only what can be sent twice is: a request without a body, or with a short one, which is read whole first. Another
+//! waits until GitHub knows a new token. A stored token is never tried twice: GitHub knows it, and wrong credentials
+//! lock their user out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{self, Body, Bytes};
+use broker_github::{
+    BodyFault, Call, Credential, Forward, Forwarded, GitHubError, Method, Principal, Reply, Retry,
+};
+use tokio::sync::OwnedMutexGuard;
+
+use super::outcome::Outcome;
+use super::{Forwarding, ProxyRequest, Refusal, RequestBody, graphql};
+use crate::lease::Lease;
+use crate::leases::proxied::{HeldValue, Proxied};
+use crate::minting::KNOWN_EVERYWHERE;
+
+/// A request that is sent on.
+pub(super) struct Sending {
+    pub(super) request: ProxyRequest,
+    pub(super) principal: Option<Principal>,
+    pub(super) clone_token: bool,
+}
+
+/// The body of a request, as it comes and as far as it was read.
+pub(super) struct Upload<'a> {
+    outcome: &'a Outcome,
+    comes: Option<RequestBody>,
+    whole: Option<Bytes>,
+}
+
+/// How often a request is sent at the most: after waits of 1 s, 2 s, 3 s and 4 s a token is known everywhere.
+const MOST_TRIES: u32 = 5;
+/// The longest body that is read whole, in bytes: of calls to the API hardly one is longer.
+const SHORT: u64 = 64 * 1024;
+/// What cannot be sent twice waits until a token is as old as this. Octokit gives one no longer.
+///
+/// Source: octokit/auth-app.js, `src/hook.ts`.
+const OLD_ENOUGH: Duration = Duration::from_secs(5);
+/// How often the clock is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(100);
+
+impl<'a> Upload<'a> {
+    pub(super) const fn of(comes: Option<RequestBody>, outcome: &'a Outcome) -> Self {
+        Self {
+            outcome,
+            comes,
+            whole: None,
+        }
+    }
+
+    /// Reads a short body whole.
+    async fn read_if_short(&mut self) -> Result<(), GitHubError> {
+        let is_short = |body: &mut RequestBody| body.1.is_some_and(|length| length <= SHORT);
+        let Some((body, _)) = self.comes.take_if(is_short) else {
+            return Ok(());
+        };
+        let read = body::to_bytes(body, usize::MAX).await;
+        let read = read.map_err(|_cut| GitHubError::CallerBody(BodyFault::Cut))?;
+        self.whole = Some(read);
+        Ok(())
+    }
+
+    const fn can_be_sent_again(&self) -> bool {
+        self.comes.is_none()
+    }
+
+    /// The body for one try, counted as it is passed on.
+    fn next(&mut self) -> Option<broker_github::RequestBody> {
+        let whole = self.whole.clone().map(|whole| {
+            let length = whole.len() as u64;
+            (Body::from(whole), Some(length))
+        });
+        let (body, length) = whole.or_else(|| self.comes.take())?;
+        Some(self.outcome.counting(body, length))
+    }
+}
+
+impl Forwarding {
+    /// Sends a request with this value, or with the one that took its place.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`broker_github::GitHub::forward`].
+    pub(super) async fn send(
+        &self,
+        (lease, proxied): (&Arc<Lease>, &Arc<Proxied>),
+        sending: &Sending,
+        value: &mut Option<Arc<HeldValue>>,
+        mut body: Upload<'_>,
+    ) -> Result<Forwarded, GitHubError> {
+        if let Some(value) = value.as_ref().filter(|value| value.is_minted()) {
+            body.read_if_short().await?;
+            if !body.can_be_sent_again() {
+                let now = self.journal.now().boot;
+                let left = value.is_old_in(OLD_ENOUGH, now);
+                self.wait_until(now + left).await;
+            }
+        }
+        let again = body.can_be_sent_again();
+        let mut first = self.first_request(value.as_deref()).await;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let answer = self.send_once(sending, value.as_deref(), &mut body).await;
+            let (Err(GitHubError::Unauthorized { .. }), Some(refused)) = (&answer, &*value) else {
+                if let Some(value) = value.as_ref().filter(|_| answer.is_ok()) {
+                    value.note_accepted();
+                }
+                return answer;
+            };
+            let pause = self.leases.pause_after_401(lease, refused, tries).await;
+            let (Some(pause), true) = (pause, again && tries < MOST_TRIES) else {
+                return answer;
+            };
+            self.wait_until(self.journal.now().boot + pause).await;
+            let Ok(next) = self.leases.value_behind(lease, proxied).await else {
+                return answer;
+            };
+            if !Arc::ptr_eq(&next, refused) {
+                drop(first.take());
+                first = self.first_request(Some(&next)).await;
+            }
+            *value = Some(next);
+        }
+    }
+
+    /// The first request with a new token goes alone: many that GitHub answers with 401 lock all out. It is waited for
+    /// no longer than GitHub takes to know the token.
+    async fn first_request(&self, value: Option<&HeldValue>) -> Option<OwnedMutexGuard<()>> {
+        let (value, now) = (value?, self.journal.now().boot);
+        let new_for = value.is_old_in(KNOWN_EVERYWHERE, now);
+        tokio::select! {
+            biased;
+            () = self.wait_until(now + new_for) => None,
+            first = value.first_request() => first,
+        }
+    }
+
+    /// Asks GitHub by GraphQL what changes nothing, with the value behind a lease.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        (lease, proxied): (&Arc<Lease>, &Arc<Proxied>),
+        principal: Option<&Principal>,
+        question: serde_json::Value,
+    ) -> Result<Reply, Refusal> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let value = self.accepted_value(lease, proxied).await?;
+            let _first = self.first_request(Some(&value)).await;
+            let token = value.token();
+            let answer = self.github.call(Call {
+                method: Method::POST,
+                path: graphql::PATH.to_owned(),
+                credential: Credential::Token(&token),
+                principal: principal.cloned(),
+                body: Some(question.clone()),
+                retry: Retry::Repeatable,
+            });
+            match answer.await {
+                Ok(answer) => {
+                    value.note_accepted();
+                    return Ok(answer);
+                }
+                Err(GitHubError::Unauthorized { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let pause = self.leases.pause_after_401(lease, &value, tries).await;
+            let Some(pause) = pause.filter(|_| tries < MOST_TRIES) else {
+                return Err(self.unauthorized(lease, Some(&value)));
+            };
+            self.wait_until(self.journal.now().boot + pause).await;
+        }
+    }
+
+    /// What the caller is told of a 401. A stored value is checked.
+    pub(super) fn unauthorized(
+        self: &Arc<Self>,
+        lease: &Lease,
+        value: Option<&HeldValue>,
+    ) -> Refusal {
+        match value {
+            Some(value) if value.is_minted() => Refusal::token_refused(&lease.secret),
+            Some(value) => {
+                self.check_refused(lease, value.hashed());
+                Refusal::value_refused(&lease.secret)
+            }
+            None => Refusal::value_refused(&lease.secret),
+        }
+    }
+
+    async fn send_once(
+        &self,
+        Sending {
+            request,
+            principal,
+            clone_token,
+        }: &Sending,
+        value: Option<&HeldValue>,
+        body: &mut Upload<'_>,
+    ) -> Result<Forwarded, GitHubError> {
+        let forward = Forward {
+            method: request.method.clone(),
+            host: request.host,
+            path: &request.path,
+            query: request.query.as_deref(),
+            headers: &request.headers,
+            body: body.next(),
+            // Into the `Authorization` header, which is marked sensitive and wiped.
+            credential: value.map(HeldValue::token),
+            principal: principal.as_ref(),
+            clone_token: *clone_token,
+        };
+        self.github.forward(forward).await
+    }
+
+    /// Until this moment of boot time.
+    async fn wait_until(&self, at: Duration) {
+        loop {
+            let left = at.saturating_sub(self.journal.now().boot);
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(LOOK)).await;
+        }
+    }
+}
