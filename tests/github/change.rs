@@ -17,6 +17,12 @@ impl State {
         }
     }
 
+    /// Every installation token that was minted, in no order.
+    #[must_use]
+    pub fn minted_tokens(&self) -> Vec<String> {
+        self.installation_tokens.keys().cloned().collect()
+    }
+
     /// The token in the list of personal access tokens, to change it.
     ///
     /// # Panics

@@ -1,6 +1,7 @@
 //! Requests to GitHub over `proxy.sock`, by programs of others, by hostile ones, and amid crashes. What is decided
 //! about one request is tested in process, in `broker/src/tests/proxy`.
 
+mod app;
 mod crash;
 mod curl;
 mod gh;

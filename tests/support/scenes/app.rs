@@ -65,6 +65,20 @@ pub fn with(home: Home, key: &AppKey, fallback: &str, config: &str) -> (StandIn,
     (github, home)
 }
 
+/// The same where the import's tokens stay in the broker, for a day at the most, with these lines of policy besides.
+pub fn proxied(home: Home, key: &AppKey, more: &str, config: &str) -> (StandIn, Home) {
+    let (github, home) = with(home, key, "", config);
+    home.policy("acme-import.toml", &proxied_import(more));
+    (github, home)
+}
+
+/// The purpose of [`proxied`].
+#[must_use]
+pub fn proxied_import(more: &str) -> String {
+    let import = IMPORT.replace("FALLBACK", &format!("deliver = \"proxy\"\n{more}"));
+    own(&import.replace("max = \"1h\"", "max = \"24h\""))
+}
+
 /// Takes a lease for the import, with these further fields of the request.
 #[track_caller]
 pub fn take(broker: &impl AnyBroker, what: &Value) -> Value {

@@ -4,6 +4,7 @@ mod custody;
 mod faults;
 mod git;
 mod graphql;
+mod minted;
 mod requests;
 mod tunnel;
 
