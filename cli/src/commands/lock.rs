@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use broker_protocol::api::{EndedToken, Lock, Locked, RevokedAll, Status, Unlock as UnlockBody};
+use broker_protocol::api::{
+    EndedLease, EndedToken, Lock, Locked, RevokedAll, Status, Unlock as UnlockBody,
+};
 use broker_protocol::client::Request;
 use broker_protocol::names::{Delivery, Purpose, SecretName};
 use zeroize::Zeroize as _;
@@ -122,17 +124,26 @@ fn rows(revoked: &RevokedAll) -> BTreeMap<Key<'_>, Ends> {
         rows.entry(key).or_default().leases += 1;
     }
     for token in &revoked.tokens_ended {
-        rows.entry(key(token)).or_default().revoked += 1;
+        rows.entry(key(revoked, token)).or_default().revoked += 1;
     }
     for token in &revoked.tokens_pending {
-        rows.entry(key(token)).or_default().pending += 1;
+        rows.entry(key(revoked, token)).or_default().pending += 1;
     }
     rows
 }
 
-fn key(token: &EndedToken) -> Key<'_> {
-    let minted = Delivery::Installation;
-    (&token.secret, &token.purpose, token.uid, minted)
+/// With the leases that it was minted for: they had it, or the broker had it for them.
+fn key<'a>(revoked: &'a RevokedAll, token: &'a EndedToken) -> Key<'a> {
+    let of_token = |lease: &&EndedLease| {
+        (&lease.secret, &lease.purpose, lease.uid) == (&token.secret, &token.purpose, token.uid)
+    };
+    let mut leases = revoked.leases.iter().filter(of_token);
+    let deliver = if leases.any(|lease| lease.deliver == Delivery::Proxy) {
+        Delivery::Proxy
+    } else {
+        Delivery::Installation
+    };
+    (&token.secret, &token.purpose, token.uid, deliver)
 }
 
 fn later(tokens: usize, leases: u64) -> String {
@@ -158,6 +169,7 @@ fn later(tokens: usize, leases: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn what_is_left_is_said_in_one_line() {
@@ -170,6 +182,34 @@ mod tests {
         assert!(
             both.contains("2 installation tokens,") && both.contains("3 by the log"),
             "{both}"
+        );
+    }
+
+    #[test]
+    fn a_token_stands_with_the_leases_that_it_was_minted_for() {
+        let purposes = [("import", "installation"), ("sync", "proxy")];
+        let leases = purposes.map(|(purpose, deliver)| {
+            let lease = "0".repeat(32);
+            json!({"lease": lease, "purpose": purpose, "secret": "app", "uid": 7, "deliver": deliver})
+        });
+        let tokens = purposes.map(|(purpose, _)| {
+            json!({
+                "hashed_token": "x", "secret": "app", "purpose": purpose, "uid": 7,
+                "installation": 1, "expires_at": "2026-11-21T08:00:00Z"
+            })
+        });
+        let revoked: RevokedAll = serde_json::from_value(json!({
+            "leases": leases, "tokens_ended": tokens, "tokens_pending": [], "raw": [],
+            "leases_at_unlock": 0, "recorded": true
+        }))
+        .unwrap();
+        let rows = rows(&revoked);
+        let said = rows
+            .iter()
+            .map(|((.., deliver), ends)| (ends.leases, ends.at_github(*deliver)));
+        assert_eq!(
+            said.collect::<Vec<_>>(),
+            [(1, "1 revoked".to_owned()), (1, "1 revoked".to_owned())]
         );
     }
 }
