@@ -35,7 +35,7 @@ pub struct LeaseRequest {
     /// What else revokes the lease.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Until>,
-    /// For `installation`: mint a new token although one could be shared. For a value in 1Password or the
+    /// With an App: mint a new token although one could be shared. For a value in 1Password or the
     /// keyring: read it there, whatever is cached. For a caller whose token GitHub refuses, or whose App
     /// was given more since.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -207,7 +207,8 @@ pub struct Revoked {
     /// that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
-    /// For `installation`: the outcome for the token at GitHub.
+    /// With an App: the outcome for its installation token at GitHub. Absent where no one held one, and for a
+    /// `proxy` lease that shared it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenEnd>,
     /// Leases that shared the token and were revoked with it.
