@@ -98,7 +98,7 @@ impl Forwarding {
             body.read_if_short().await?;
             if !body.can_be_sent_again() {
                 let now = self.journal.now().boot;
-                let left = value.is_old_in(OLD_ENOUGH, now);
+                let left = value.until_age(OLD_ENOUGH, now);
                 self.wait_until(now + left).await;
             }
         }
@@ -134,7 +134,7 @@ impl Forwarding {
     /// no longer than GitHub takes to know the token.
     async fn first_request(&self, value: Option<&HeldValue>) -> Option<OwnedMutexGuard<()>> {
         let (value, now) = (value?, self.journal.now().boot);
-        let new_for = value.is_old_in(KNOWN_EVERYWHERE, now);
+        let new_for = value.until_age(KNOWN_EVERYWHERE, now);
         tokio::select! {
             biased;
             () = self.wait_until(now + new_for) => None,

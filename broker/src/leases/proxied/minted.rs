@@ -79,7 +79,7 @@ impl HeldValue {
     }
 
     /// How long from this moment of boot time it takes until the token is so old.
-    pub(crate) fn is_old_in(&self, age: Duration, now: Duration) -> Duration {
+    pub(crate) fn until_age(&self, age: Duration, now: Duration) -> Duration {
         let life = self.life();
         life.map_or(Duration::ZERO, |life| age.saturating_sub(life.age(now)))
     }
@@ -257,7 +257,7 @@ impl Leases {
             return Some(Duration::ZERO);
         }
         let now = self.journal.now().boot;
-        if value.is_old_in(KNOWN_EVERYWHERE, now).is_zero() {
+        if value.until_age(KNOWN_EVERYWHERE, now).is_zero() {
             self.minting.end_if_refused(&value.hashed).await;
             return None;
         }

@@ -133,3 +133,23 @@ fn a_limited_app_is_not_asked_and_the_caller_is_told_to_wait() {
     setting.advance(2 * MINUTE);
     setting.works(&lease);
 }
+
+#[test]
+fn where_a_token_would_have_ended_by_this_machines_clock_none_is_used_and_none_minted_again_at_once()
+ {
+    let setting = Setting::new();
+    let lease = setting.take();
+    setting.github.turn_back(58 * MINUTE);
+    for _ in 0..2 {
+        let answer = setting.get(&lease);
+        assert_refused(&answer, 500, "internal");
+        says(
+            &answer.json()["message"].to_string(),
+            &["set the clock right"],
+        );
+    }
+    let minted = |state: &mut support::github::State| state.minted_tokens().len();
+    assert_eq!(setting.github.change(minted), 1);
+    wait::until(|| setting.github.live_tokens() == 0);
+    assert_eq!(setting.github.calls("GET /repos/acme/one/labels"), 0);
+}
