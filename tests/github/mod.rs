@@ -68,7 +68,7 @@ pub mod tls;
 mod tokens;
 mod world;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use app_key::AppKey;
@@ -169,7 +169,8 @@ impl StoodIn for State {
 
 /// GitHub's public schema, if the conformance checks are installed; a test without it says so.
 #[must_use]
-pub fn schema() -> Option<std::path::PathBuf> {
+pub fn schema() -> Option<PathBuf> {
     let tools = crate::needs::conformance_tools()?;
-    Some(tools.join("node_modules/@octokit/graphql-schema/schema.graphql"))
+    let file = tools.join("node_modules/@octokit/graphql-schema/schema.graphql");
+    crate::needs::met("GitHub's public schema", file.is_file()).then_some(file)
 }

@@ -1,5 +1,7 @@
 //! Connections: a part of a list, and where it stands in the whole.
 
+use apollo_compiler::ExecutableDocument;
+use apollo_compiler::executable::Selection;
 use apollo_compiler::resolvers::ResolveInfo;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -30,7 +32,11 @@ pub(super) fn connection(
         seen.filter(|thing| state.sees(call.who, thing)).collect()
     };
     let pages = info.field_definition().argument_by_name("first").is_some();
-    let (from, to) = part(field, &arguments, things.len(), pages)?;
+    let fields = info.field_selections().iter();
+    let mut selections = fields.map(|field| &field.selection_set.selections[..]);
+    // To be counted, a list needs no bounds.
+    let shows = selections.any(|some| shows_any(info.document(), some));
+    let (from, to) = part(field, &arguments, things.len(), pages && shows)?;
     let edge = call.known.field_type(kind, "edges").map(str::to_owned);
     let path = format!("{field} {}", arguments.0);
     let edges = things[from..to]
@@ -65,12 +71,24 @@ pub(super) fn connection(
     Ok(call.make(kind, owner, &path, fields))
 }
 
+/// Whether objects of the list are asked for, be it in a fragment.
+fn shows_any(document: &ExecutableDocument, selections: &[Selection]) -> bool {
+    selections.iter().any(|selection| match selection {
+        Selection::Field(field) => ["nodes", "edges"].contains(&field.name.as_str()),
+        Selection::InlineFragment(inline) => shows_any(document, &inline.selection_set.selections),
+        Selection::FragmentSpread(spread) => {
+            let fragment = document.fragments.get(&spread.fragment_name);
+            fragment.is_some_and(|one| shows_any(document, &one.selection_set.selections))
+        }
+    })
+}
+
 /// Which part of so many is asked for.
 fn part(
     field: &str,
     arguments: &Arguments,
     all: usize,
-    pages: bool,
+    bounded: bool,
 ) -> Result<(usize, usize), Refused> {
     let at = |name| arguments.text(name).and_then(position);
     let from = at("after").map_or(0, |at| (at + 1).min(all));
@@ -99,7 +117,7 @@ fn part(
             _ => (to.saturating_sub(wanted).max(from), to),
         });
     }
-    if pages {
+    if bounded {
         return Err(Refused::new(
             "MISSING_PAGINATION_BOUNDARIES",
             format!(

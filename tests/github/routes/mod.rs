@@ -10,6 +10,7 @@ mod pulls;
 mod releases;
 mod repository;
 mod revoke;
+mod root;
 mod secrets;
 mod user;
 
@@ -30,6 +31,7 @@ impl State {
         let segments = request.segments();
         let path: Vec<&str> = segments.iter().map(String::as_str).collect();
         match (request.verb(), &path[..]) {
+            ("GET", [""]) => self.get_root(request, who),
             ("GET", ["user"]) => self.get_user(request, who),
             ("POST", ["graphql"]) => self.post_graphql(request, who),
             ("GET", ["rate_limit"]) => self.get_rate_limit(request, who),

@@ -10,6 +10,18 @@ use crate::github::ask::{ask, send, tell};
 
 const CLIENT: &str = "Iv23liStandIn";
 
+/// What an App shows to have a token minted.
+pub(super) fn jwt(github: &StandIn, client: &str, key: &AppKey) -> String {
+    signed(github, key, (-30, 570), json!(client))
+}
+
+fn signed(github: &StandIn, key: &AppKey, (iat, exp): (i64, i64), iss: Value) -> String {
+    let now = github.change(|state| state.clock.now()).as_second();
+    let claims = json!({"iat": now + iat, "exp": now + exp, "iss": iss});
+    let signing = EncodingKey::from_rsa_pem(key.pem().as_bytes()).unwrap();
+    jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &signing).unwrap()
+}
+
 struct Setting {
     github: StandIn,
     key: AppKey,
@@ -36,14 +48,11 @@ impl Setting {
     }
 
     fn jwt(&self) -> String {
-        self.signed(&self.key, -30, 570, json!(CLIENT))
+        jwt(&self.github, CLIENT, &self.key)
     }
 
     fn signed(&self, key: &AppKey, iat: i64, exp: i64, iss: Value) -> String {
-        let now = self.github.change(|state| state.clock.now()).as_second();
-        let claims = json!({"iat": now + iat, "exp": now + exp, "iss": iss});
-        let signing = EncodingKey::from_rsa_pem(key.pem().as_bytes()).unwrap();
-        jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &signing).unwrap()
+        signed(&self.github, key, (iat, exp), iss)
     }
 
     fn mint(&self, body: &Value) -> crate::github::ask::Got {

@@ -2,6 +2,7 @@
 
 mod apps;
 mod faults;
+mod graphql;
 mod labels;
 mod lists;
 mod places;

@@ -11,7 +11,7 @@ use super::super::arguments::Arguments;
 use super::super::call::Call;
 use super::super::found::{Found, count, leaf, maybe, page, time};
 use super::super::thing::Thing;
-use super::account_of;
+use super::user_of;
 
 /// What `Repository.object` finds: a commit by its id, or `REV:PATH`.
 pub(super) fn object(repository: &Repository, arguments: &Arguments) -> Option<Thing> {
@@ -82,7 +82,7 @@ pub(super) fn commit(
         "messageBody" | "messageBodyHTML" => leaf(body),
         "authoredDate" | "committedDate" | "pushedDate" => time(it.at),
         "author" | "committer" | "authors" => {
-            let user = account_of(&state, &it.by);
+            let user = user_of(&state, &it.by);
             let fields = vec![
                 ("name", leaf(it.by.as_str())),
                 ("email", leaf(format!("{}@users.noreply.github.com", it.by))),

@@ -67,6 +67,13 @@ pub(super) fn account_of(state: &State, login: &str) -> Found {
     maybe(account.map(|account| Thing::Account(account.login.clone())))
 }
 
+/// The same, unless it is an organisation.
+pub(super) fn user_of(state: &State, login: &str) -> Found {
+    let account = state.account_named(login);
+    let user = account.filter(|account| account.members.is_none());
+    maybe(user.map(|account| Thing::Account(account.login.clone())))
+}
+
 /// Where the website shows an object.
 fn address(state: &State, thing: &Thing, name: &str) -> Option<Found> {
     let host = match name {

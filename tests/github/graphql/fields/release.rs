@@ -4,7 +4,7 @@ use super::super::arguments::Arguments;
 use super::super::call::Call;
 use super::super::found::{Found, leaf, maybe, nothing, page, time};
 use super::super::thing::Thing;
-use super::account_of;
+use super::user_of;
 
 pub(super) fn release(
     call: &Call<'_>,
@@ -22,7 +22,7 @@ pub(super) fn release(
     Some(match name {
         "databaseId" => leaf(id),
         "name" | "tagName" => leaf(it.tag.as_str()),
-        "author" => account_of(&state, &it.by),
+        "author" => user_of(&state, &it.by),
         "createdAt" | "publishedAt" | "updatedAt" => time(it.at),
         "isLatest" => leaf(latest),
         "description" | "descriptionHTML" => leaf(""),
@@ -63,7 +63,7 @@ pub(super) fn asset(
             release.tag, it.name
         )),
         "createdAt" | "updatedAt" => time(release.at),
-        "uploadedBy" => account_of(&state, &release.by),
+        "uploadedBy" if state.account_named(&release.by).is_some() => user_of(&state, &release.by),
         "release" => Found::One(Thing::Release(of, release.id)),
         _ => return None,
     })
