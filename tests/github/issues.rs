@@ -155,6 +155,16 @@ impl State {
         self.comment(issue, &by, body);
     }
 
+    /// Reviews the pull request `owner/name#1`: `APPROVED`, `CHANGES_REQUESTED`, `COMMENTED`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such pull request.
+    pub fn add_review(&mut self, place: &str, by: &str, state: &str) {
+        let pull = self.issue_id(place);
+        self.review(pull, by, state, "");
+    }
+
     /// `part` is a part of `whole`, both `owner/name#1`.
     ///
     /// # Panics
@@ -381,7 +391,10 @@ impl State {
             self.open_issue(repository, &described.title, &by),
             self.clock.now(),
         );
+        let milestone = described.milestone.as_deref();
+        let milestone = milestone.map(|title| self.milestone_called(full_name, title));
         let issue = self.issue_mut(id);
+        issue.milestone = milestone;
         issue.body.clone_from(&described.body);
         issue.labels = labels;
         issue.assignees.clone_from(&described.assignees);
@@ -418,6 +431,15 @@ impl State {
             self.add_label(full_name, name, "ededed", None);
         }
         self.label(full_name, name).expect("it was just made").id
+    }
+
+    fn milestone_called(&mut self, full_name: &str, title: &str) -> u64 {
+        let mut known = self.repository_mut(full_name).milestones.iter();
+        let known = known.find(|milestone| milestone.title == title);
+        match known.map(|milestone| milestone.number) {
+            Some(number) => number,
+            None => self.add_milestone(full_name, title),
+        }
     }
 
     fn next_number(&mut self, repository: u64) -> u64 {

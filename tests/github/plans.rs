@@ -25,6 +25,9 @@ pub struct IssueOf {
     /// Who is to work on it.
     #[serde(default)]
     pub assignees: BTreeSet<String>,
+    /// Its milestone, which the repository then has too.
+    #[serde(default)]
+    pub milestone: Option<String>,
     /// Whether it is closed.
     #[serde(default)]
     pub closed: bool,

@@ -10,6 +10,7 @@ const KINDS = ["actions", "dependabot", "codespaces"];
 
 /** Every call of the broker, and of what acts for callers in tests. */
 const CALLS = {
+  "/": ["get"],
   "/user": ["get"],
   "/rate_limit": ["get"],
   "/app": ["get"],
@@ -26,10 +27,15 @@ const CALLS = {
   "/orgs/{org}/repos": ["get"],
   "/repos/{owner}/{repo}": ["get"],
   "/repos/{owner}/{repo}/contents/{path}": ["get"],
+  "/repos/{owner}/{repo}/git/refs/{ref}": ["delete"],
   "/repos/{owner}/{repo}/issues": ["get", "post"],
+  "/repos/{owner}/{repo}/issues/{issue_number}": ["get", "patch"],
+  "/repos/{owner}/{repo}/issues/{issue_number}/comments": ["get", "post"],
   "/repos/{owner}/{repo}/labels": ["get", "post"],
   "/repos/{owner}/{repo}/labels/{name}": ["get", "patch", "delete"],
   "/repos/{owner}/{repo}/pulls": ["get"],
+  "/repos/{owner}/{repo}/pulls/{pull_number}": ["get"],
+  "/repos/{owner}/{repo}/readme": ["get"],
   "/repos/{owner}/{repo}/branches": ["get"],
   "/repos/{owner}/{repo}/commits": ["get"],
   "/repos/{owner}/{repo}/commits/{ref}/statuses": ["get"],

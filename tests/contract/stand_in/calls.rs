@@ -139,6 +139,7 @@ pub(super) fn repositories(stage: &mut Stage) {
     );
     stage.ask(&format!("GET {at}/labels"), CLASSIC, 200);
     labels(stage, at);
+    issues_and_pulls(stage, at);
     releases_and_runs(stage, at);
     for read in [
         "pulls",
@@ -161,6 +162,29 @@ pub(super) fn repositories(stage: &mut Stage) {
         stage.ask(&format!("GET {at}/{read}"), CLASSIC, 200);
     }
     stage.ask(&format!("GET {at}/hooks?per_page=1"), FINE, 403);
+}
+
+fn issues_and_pulls(stage: &mut Stage, at: &str) {
+    stage.github.change(|state| {
+        let milestone = state.add_milestone("acme/site", "1.0");
+        let pull = state.add_pull("acme/site", "A fix", "fix");
+        assert_eq!((milestone, pull), (1, 2));
+    });
+    let all = json!({"labels": ["bug"], "assignees": ["acme-bot"], "state": "closed"});
+    stage.tell(&format!("PATCH {at}/issues/1"), CLASSIC, &all, 200);
+    stage.ask(&format!("GET {at}/issues/1"), CLASSIC, 200);
+    stage.ask(&format!("GET {at}/issues/99"), CLASSIC, 404);
+    stage.ask(&format!("GET {at}/issues?state=all"), CLASSIC, 200);
+    let comments = format!("{at}/issues/1/comments");
+    let said = json!({"body": "said"});
+    stage.tell(&format!("POST {comments}"), CLASSIC, &said, 201);
+    stage.ask(&format!("GET {comments}"), CLASSIC, 200);
+    stage.ask(&format!("GET {at}/pulls/2"), CLASSIC, 200);
+    stage.ask(&format!("GET {at}/pulls/1"), CLASSIC, 404);
+    stage.ask(&format!("GET {at}/readme"), CLASSIC, 200);
+    stage.ask(&format!("DELETE {at}/git/refs/heads/fix"), CLASSIC, 204);
+    stage.ask(&format!("DELETE {at}/git/refs/heads/fix"), CLASSIC, 422);
+    stage.ask("GET /", CLASSIC, 200);
 }
 
 fn labels(stage: &mut Stage, at: &str) {

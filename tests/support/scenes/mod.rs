@@ -5,6 +5,7 @@ pub mod app;
 pub mod checks;
 pub mod exec;
 pub mod four_tokens;
+pub mod graphql;
 pub mod leases;
 pub mod limits;
 pub mod log;

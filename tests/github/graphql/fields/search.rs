@@ -10,9 +10,10 @@ use super::super::thing::Thing;
 pub(super) fn search(call: &Call<'_>, arguments: &Arguments) -> Found {
     let state = call.state();
     let text = arguments.text("query").unwrap_or_default();
-    let words: Vec<String> = text
-        .split_whitespace()
-        .map(|word| word.replace('"', ""))
+    let caller = call.login();
+    let words = text.split_whitespace();
+    let words: Vec<String> = words
+        .map(|word| word.replace('"', "").replace(":@me", &format!(":{caller}")))
         .collect();
     let kind = arguments.text("type").unwrap_or_default();
     let all: Vec<Thing> = match kind {

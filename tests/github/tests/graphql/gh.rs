@@ -204,5 +204,8 @@ fn it_changes() {
     gh(&["label", "create", "urgent", "--color", "ff0000"]);
     assert!(gh(&["label", "list"]).contains("urgent"));
     gh(&["issue", "transfer", "4", "acme/docs"]);
-    assert_eq!(github.change(|state| state.issues("acme/docs")), ["Newer"]);
+    assert_eq!(
+        github.change(|state| state.issues("acme/docs")),
+        ["Say more", "Newer"]
+    );
 }

@@ -13,40 +13,9 @@ mod touched;
 
 use serde_json::{Value, json};
 
-use super::super::{IssueOf, StandIn, Touched, World, schema};
+use super::super::{StandIn, Touched, schema};
 use crate::github::ask::tell;
-
-/// Of a user that sees everything.
-const TOKEN: &str = "ghp_standin0000000000000000000000000011";
-/// Of a user of another organisation.
-const OTHER: &str = "ghp_standin0000000000000000000000000012";
-
-/// Two organisations, whose repositories, issues and projects lead to each other's.
-fn world() -> World {
-    let part = IssueOf {
-        parent: Some("acme/site#1".into()),
-        ..IssueOf::new("A part of it")
-    };
-    let first = IssueOf {
-        labels: ["bug".into()].into(),
-        comments: vec!["I see it too".into()],
-        ..IssueOf::new("It is broken")
-    };
-    World::new()
-        .organization("acme", &["acme-bot", "carol"])
-        .organization("globex", &["acme-bot", "mallory"])
-        .repository("acme/site")
-        .repository("acme/docs")
-        .repository("globex/secret")
-        .fork("globex/site", "acme/site")
-        .issue_with("acme/site", first)
-        .pull("acme/site", "A fix", "fix")
-        .pull("acme/site", "From a fork", "globex:theirs")
-        .issue_with("globex/secret", part)
-        .project("acme", "Roadmap", &["acme/site#1", "globex/secret#1"])
-        .classic(TOKEN, "acme-bot", &["repo", "read:org"])
-        .classic(OTHER, "mallory", &["repo"])
-}
+use crate::scenes::graphql::{OTHER, TOKEN, world};
 
 fn github() -> Option<StandIn> {
     let schema = schema()?;
