@@ -45,6 +45,7 @@ pub(crate) mod faults;
 mod git;
 mod graphql;
 mod identify;
+mod issue_store;
 mod issues;
 pub(crate) mod journal;
 mod jwt;

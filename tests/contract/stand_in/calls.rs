@@ -182,8 +182,8 @@ fn issues_and_pulls(stage: &mut Stage, at: &str) {
     stage.ask(&format!("GET {at}/pulls/2"), CLASSIC, 200);
     stage.ask(&format!("GET {at}/pulls/1"), CLASSIC, 404);
     stage.ask(&format!("GET {at}/readme"), CLASSIC, 200);
-    stage.ask(&format!("DELETE {at}/git/refs/heads/fix"), CLASSIC, 204);
-    stage.ask(&format!("DELETE {at}/git/refs/heads/fix"), CLASSIC, 422);
+    stage.ask(&format!("DELETE {at}/git/refs/heads%2Ffix"), CLASSIC, 204);
+    stage.ask(&format!("DELETE {at}/git/refs/heads%2Ffix"), CLASSIC, 422);
     stage.ask("GET /", CLASSIC, 200);
 }
 

@@ -23,11 +23,14 @@ pub(super) struct Call<'s> {
     pub(super) known: &'static Known,
     pub(super) cost: Cost,
     read: RefCell<Vec<Read>>,
-    places: RefCell<BTreeMap<(String, Option<String>, Home), usize>>,
+    places: RefCell<BTreeMap<Key, usize>>,
     changed: RefCell<Vec<Changed>>,
     errors: RefCell<Vec<Value>>,
     made: Cell<usize>,
 }
+
+/// What tells one noted object from another: its type, its id, its home.
+type Key = (String, Option<String>, Home);
 
 /// After so many objects that were made up, lists of them have one of each kind no more: what leads everywhere
 /// at every step does not end.
@@ -141,7 +144,7 @@ impl<'s> Call<'s> {
         fields: Vec<(&'static str, Found)>,
     ) -> Thing {
         self.made.set(self.made.get() + 1);
-        Made::new(self, kind, owner, path, fields)
+        Made::thing(self, kind, owner, path, fields)
     }
 
     /// Whether so much was made up that it is enough.

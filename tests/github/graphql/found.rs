@@ -15,9 +15,9 @@ pub(crate) enum Found {
     /// An object.
     One(Thing),
     /// A list of objects.
-    Many(Vec<Found>),
+    Many(Vec<Self>),
     /// A connection to these, with more fields of the connection.
-    Page(Vec<Thing>, Vec<(&'static str, Found)>),
+    Page(Vec<Thing>, Vec<(&'static str, Self)>),
 }
 
 /// What a field gives, `None` when there is no state for it.

@@ -26,7 +26,7 @@ pub(crate) struct Made {
 }
 
 impl Made {
-    pub(super) fn new(
+    pub(super) fn thing(
         call: &Call<'_>,
         kind: &str,
         owner: &Thing,

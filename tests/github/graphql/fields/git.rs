@@ -15,7 +15,8 @@ use super::user_of;
 
 /// What `Repository.object` finds: a commit by its id, or `REV:PATH`.
 pub(super) fn object(repository: &Repository, arguments: &Arguments) -> Option<Thing> {
-    let wanted = arguments.text("oid").or(arguments.text("expression"))?;
+    let by_oid = arguments.text("oid");
+    let wanted = by_oid.or_else(|| arguments.text("expression"))?;
     let (revision, path) = match wanted.split_once(':') {
         Some((revision, path)) => (revision, Some(path)),
         None => (wanted, None),

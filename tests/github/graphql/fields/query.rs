@@ -40,8 +40,8 @@ fn viewer(call: &Call<'_>) -> Thing {
     let Who::Installation(_, minted) = call.who else {
         let login = call.login();
         let state = call.state();
-        let account = state.account_named(&login);
-        return Thing::Account(account.map_or(login.clone(), |one| one.login.clone()));
+        let known = state.account_named(&login).map(|one| one.login.clone());
+        return Thing::Account(known.unwrap_or(login));
     };
     let slug = call
         .state()

@@ -3,6 +3,7 @@
 
 mod git;
 mod issue;
+mod item;
 mod label;
 mod project;
 mod pull;
@@ -37,6 +38,7 @@ pub(super) fn carry_out(
         pull::carry_out,
         label::carry_out,
         project::carry_out,
+        item::carry_out,
         git::carry_out,
     ];
     let mut fields = None;
