@@ -122,8 +122,10 @@ impl StandIn {
     /// What was read and changed by GraphQL so far, call by call.
     #[must_use]
     pub fn touched(&self) -> Vec<Touched> {
-        let all = self.journal().into_iter();
-        all.filter_map(|call| call.graphql).collect()
+        self.change(|state| {
+            let all = state.journal.all().iter();
+            all.filter_map(|call| call.graphql.clone()).collect()
+        })
     }
 
     /// The same API under another host name: `https://localhost:PORT`. For redirects that leave.

@@ -27,6 +27,7 @@ pub(super) struct Call<'s> {
     changed: RefCell<Vec<Changed>>,
     errors: RefCell<Vec<Value>>,
     made: Cell<usize>,
+    given: Cell<usize>,
 }
 
 /// What tells one noted object from another: its type, its id, its home.
@@ -35,6 +36,9 @@ type Key = (String, Option<String>, Home);
 /// After so many objects that were made up, lists of them have one of each kind no more: what leads everywhere
 /// at every step does not end.
 const MANY: usize = 2_000;
+
+/// Most objects in one answer.
+const MOST: usize = 50_000;
 
 impl<'s> Call<'s> {
     pub(super) fn new(
@@ -53,6 +57,7 @@ impl<'s> Call<'s> {
             changed: RefCell::default(),
             errors: RefCell::default(),
             made: Cell::new(0),
+            given: Cell::new(0),
         }
     }
 
@@ -145,6 +150,18 @@ impl<'s> Call<'s> {
     ) -> Thing {
         self.made.set(self.made.get() + 1);
         Made::thing(self, kind, owner, path, fields)
+    }
+
+    /// Counts an object of the answer, which may be one too many.
+    pub(super) fn count(&self) -> Result<(), Refused> {
+        self.given.set(self.given.get() + 1);
+        match self.given.get() > MOST {
+            true => Err(Refused::new(
+                "RESOURCE_LIMITS_EXCEEDED",
+                "Resource limits for this query exceeded.",
+            )),
+            false => Ok(()),
+        }
     }
 
     /// Whether so much was made up that it is enough.

@@ -82,6 +82,7 @@ impl<'c, 's> Object<'c, 's> {
                 }
                 state.may_read(self.call.who, &thing)?;
                 drop(state);
+                self.call.count()?;
                 ResolvedValue::object(Object::new(self.call, thing))
             }
             Found::Many(list) => {

@@ -27,7 +27,7 @@ pub(in super::super) fn query(
             let id = arguments.demanded("id")?;
             Found::One(call.node(id)?)
         }
-        "nodes" => nodes(call, arguments, info),
+        "nodes" => nodes(call, arguments, info)?,
         "repository" => Found::One(repository(call, arguments)?),
         "organization" | "user" | "repositoryOwner" => account(call, name, arguments)?,
         "resource" => resource(call, arguments)?,
@@ -73,9 +73,20 @@ fn rate_limit(call: &Call<'_>) -> Found {
     Found::One(call.make("RateLimit", &Thing::Query, "rateLimit", fields))
 }
 
+/// Most ids that `nodes` takes.
+const MOST_IDS: usize = 100;
+
 /// One that is not there is nothing in its place, and an error beside the others.
-fn nodes(call: &Call<'_>, arguments: &Arguments, info: &ResolveInfo<'_>) -> Found {
-    let ids = arguments.texts("ids").unwrap_or_default().into_iter();
+fn nodes(call: &Call<'_>, arguments: &Arguments, info: &ResolveInfo<'_>) -> Result<Found, Refused> {
+    let ids = arguments.texts("ids").unwrap_or_default();
+    if ids.len() > MOST_IDS {
+        let message = format!(
+            "You may not provide more than {MOST_IDS} node ids; you provided {}.",
+            ids.len()
+        );
+        return Err(Refused::new("ARGUMENT_LIMIT", message));
+    }
+    let ids = ids.into_iter();
     let key = info.field_selections()[0].response_key().as_str();
     let found = ids.enumerate().map(|(at, id)| match call.node(&id) {
         Ok(thing) => Found::One(thing),
@@ -84,7 +95,7 @@ fn nodes(call: &Call<'_>, arguments: &Arguments, info: &ResolveInfo<'_>) -> Foun
             nothing()
         }
     });
-    Found::Many(found.collect())
+    Ok(Found::Many(found.collect()))
 }
 
 /// A former name leads to the present one, unless that is declined.

@@ -55,6 +55,9 @@ fn a_document_that_the_schema_does_not_allow_is_not_carried_out() {
         "}".repeat(10_000)
     );
     assert!(post(&github, &deep, &none)["errors"].is_array());
+    let as_deep_as_may_be = format!("{{ {} id {} }}", "relay { ".repeat(100), "}".repeat(100));
+    data(&github, &as_deep_as_may_be, &none);
+    post(&github, &deep, &none);
     let fields = super::last(&github).read;
     assert!(fields.is_empty(), "{fields:?}");
 }
@@ -147,6 +150,9 @@ fn every_object_is_found_by_its_id_and_no_other_text_is_one() {
     assert_eq!(answer["data"]["nodes"][0]["id"], ids[0]);
     assert_eq!(answer["errors"].as_array().unwrap().len(), wrong.len());
     assert_eq!(answer["errors"][1]["path"], json!(["nodes", 2]));
+    let many = vec![&ids[0]; 101];
+    let (kind, _) = error(&github, nodes, &json!({ "ids": many }));
+    assert_eq!(kind, "ARGUMENT_LIMIT");
     let swapped = issue(&github, 1).replace("I_", "PR_");
     let (kind, message) = error(
         &github,

@@ -208,6 +208,31 @@ fn what_leads_out_by_type_alone_is_elsewhere() {
 }
 
 #[test]
+fn what_leads_everywhere_at_every_step_ends() {
+    let Some(github) = github() else { return };
+    github.change(|state| {
+        state.settings.leads_out = true;
+        // It would cost more points than there are.
+        state.settings.rate_limits = false;
+    });
+    let mut entries = "id".to_owned();
+    let mut repositories = "id".to_owned();
+    for _ in 0..8 {
+        entries = format!(
+            "auditLog(first: 100) {{ nodes {{ ... on AuditEntry {{ actor {{ ... on Organization {{ {entries} }} }} }} }} }}"
+        );
+        repositories = format!(
+            "repositories(first: 100) {{ nodes {{ owner {{ login ... on Organization {{ a: {repositories} b: {repositories} }} }} }} }}"
+        );
+    }
+    let of = |body: &str| format!(r#"{{ organization(login: "acme") {{ {body} }} }}"#);
+    data(&github, &of(&entries), &Value::Null);
+    let repositories = repositories.replace("a: id b: id", "id");
+    let answer = post(&github, &of(&repositories), &Value::Null);
+    assert_eq!(answer["errors"][0]["type"], "RESOURCE_LIMITS_EXCEEDED");
+}
+
+#[test]
 fn a_call_that_was_refused_touched_nothing() {
     let Some(github) = github() else { return };
     post(&github, "{ viewer { nope } }", &Value::Null);
