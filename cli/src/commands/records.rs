@@ -241,6 +241,14 @@ pub(crate) fn summary(line: &[u8]) -> Option<String> {
             _ => {}
         }
     }
+    for name in ["fields", "touches"] {
+        let names = record.get("graphql").and_then(|graphql| graphql.get(name));
+        let names = names.and_then(Value::as_array).into_iter().flatten();
+        let names: Vec<_> = names.filter_map(Value::as_str).collect();
+        if !names.is_empty() {
+            out.push_str(&format!("  {name}={}", names.join(",")));
+        }
+    }
     Some(out)
 }
 
@@ -281,6 +289,12 @@ mod tests {
             summary(answered).unwrap(),
             "     8  2026-11-21T07:00:00Z  proxy.response    lease=0123456789abcdef0123456789abcdef  \
              method=GET  path=/repos/acme/site/labels  status=200"
+        );
+        let graphql = br#"{"v":1,"seq":9,"time":"2026-11-21T07:00:00.123456Z","prev":"00","kind":"proxy.request","lease":"0123456789abcdef0123456789abcdef","method":"POST","path":"/graphql","graphql":{"fields":["addComment","closeIssue"],"touches":["acme/site"]}}"#;
+        assert_eq!(
+            summary(graphql).unwrap(),
+            "     9  2026-11-21T07:00:00Z  proxy.request     lease=0123456789abcdef0123456789abcdef  \
+             method=POST  path=/graphql  fields=addComment,closeIssue  touches=acme/site"
         );
         assert_eq!(summary(b"nonsense"), None);
     }

@@ -116,6 +116,13 @@ fn write_request(
         let public = public.then_some(PUBLIC);
         return write_git(found, rule, public, out);
     }
+    if request.is_graphql() {
+        return writeln!(
+            out,
+            "GraphQL says in its body what it needs, field by field: send it under a lease, and a refusal names the \
+             permission and the line"
+        );
+    }
     let needs = match request.needs(policy.paths()) {
         Ok(needs) => needs,
         Err(refusal) => {

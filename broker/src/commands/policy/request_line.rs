@@ -31,6 +31,12 @@ impl RequestLine {
         }
     }
 
+    /// Whether its body says what it needs.
+    #[must_use]
+    pub fn is_graphql(&self) -> bool {
+        self.host == GithubHost::Api && self.method == "POST" && self.path == "/graphql"
+    }
+
     /// What it needs of a lease, under a purpose with these `paths`.
     ///
     /// # Errors

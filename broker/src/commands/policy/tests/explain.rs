@@ -196,6 +196,7 @@ fn explain_knows_git_and_what_goes_on_without_a_credential() {
         "git-receive-pack needs contents: write on acme/site\n\
          the rule does not give that: permission `contents: write`; the rule does not allow it\n"
     );
+    assert!(says("", "POST /graphql").starts_with("GraphQL says in its body what it needs"));
     let download = "GET https://github.com/acme/site/releases/download/v1/site.zip";
     assert_eq!(says("public = true\n", download), public);
     assert_eq!(
