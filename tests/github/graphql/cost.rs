@@ -19,8 +19,8 @@ pub(super) struct Cost {
     pub(super) reset: i64,
 }
 
-/// Counts up to here; a document of more is refused by its size long before.
-const ENOUGH: u64 = 1 << 40;
+/// Counts up to here: GraphQL's numbers have 32 bits.
+const ENOUGH: u64 = 1 << 30;
 
 impl Cost {
     pub(super) fn of(

@@ -139,7 +139,8 @@ impl Thing {
     /// The object with this id.
     pub(super) fn find(state: &State, id: &str) -> Option<Self> {
         if let Some(made) = state.made.get(id) {
-            return Some(Self::Made(Arc::clone(made)));
+            let made = Self::Made(Arc::clone(made));
+            return Some(made).filter(|made| made.is_there(state));
         }
         let (_, rest) = id.split_once('_')?;
         let number: u64 = rest.get(4..12)?.parse().ok()?;
@@ -149,6 +150,31 @@ impl Thing {
             false => Self::texted(state, id, number, more),
         };
         known.filter(|thing| thing.id(state).as_deref() == Some(id))
+    }
+
+    /// Whether what it belongs to has not been deleted meanwhile.
+    fn is_there(&self, state: &State) -> bool {
+        match self {
+            Self::Query | Self::Mutation | Self::Account(_) => true,
+            Self::Made(made) => made.owner.is_there(state),
+            Self::Issue(id) => state.issues.contains_key(id),
+            Self::Comment(id) => state.comments.contains_key(id),
+            Self::Review(id) => state.reviews.contains_key(id),
+            Self::Repository(id)
+            | Self::Label(id, _)
+            | Self::Milestone(id, _)
+            | Self::Release(id, _)
+            | Self::Asset(id, ..)
+            | Self::Ref(id, _)
+            | Self::Commit(id, _)
+            | Self::Tree(id, ..)
+            | Self::Blob(id, _) => state.repositories.contains_key(id),
+            Self::Project(id)
+            | Self::Field(id, _)
+            | Self::Item(id, _)
+            | Self::Draft(id, _)
+            | Self::Value(id, ..) => state.projects.contains_key(id),
+        }
     }
 
     fn numbered(state: &State, id: u64, draft: bool) -> Option<Self> {

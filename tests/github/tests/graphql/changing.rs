@@ -256,7 +256,11 @@ fn a_pull_request_comes_from_a_fork_of_the_owner_that_its_head_names() {
     assert_eq!(pull["headRepository"]["nameWithOwner"], "globex/site");
     assert_eq!(pull["headRefName"], "other");
     let create = mutation("createPullRequest", wanted);
-    let unknown = error(&github, &create, &json!({ "input": input("nobody:other") }));
+    let unknown = error(
+        &github,
+        &create,
+        &json!({ "input": input("unknown:other") }),
+    );
     assert_eq!(unknown.0, "UNPROCESSABLE");
     let same = error(&github, &create, &json!({ "input": input("main") }));
     assert_eq!(same.1, "No commits between main and main");

@@ -205,6 +205,13 @@ fn what_leads_out_by_type_alone_is_elsewhere() {
         given,
         "the same again"
     );
+    github.change(|state| state.delete_repository("acme/site"));
+    let (kind, _) = error(
+        &github,
+        "query($id: ID!) { node(id: $id) { id } }",
+        &json!({ "id": id }),
+    );
+    assert_eq!(kind, "NOT_FOUND", "it went with its repository");
 }
 
 #[test]
