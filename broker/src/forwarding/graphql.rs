@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use broker_github::{Method, Principal};
-use broker_policy::reach::graphql::{self, Allowed, Asked, Kind, LONGEST_BODY, NotRead, Refused};
+use broker_policy::reach::graphql::{Allowed, Asked, Kind, LONGEST_BODY, Named, NotRead, Refused};
 use broker_protocol::error::ErrorCode;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use tokio::task::{JoinError, spawn_blocking};
 
-use super::{Forwarding, ProxyRequest, Refusal, RequestBody, scope, whole_body};
+use super::decide::{scope, whole_body};
+use super::{Forwarding, ProxyRequest, Refusal, RequestBody};
 use crate::lease::Lease;
 use crate::leases::issue::IssueError;
 use crate::leases::proxied::Proxied;
@@ -25,7 +26,7 @@ pub(super) struct Graphql {
     /// The repositories, organisations and projects that it is about.
     pub(super) touches: BTreeSet<String>,
     /// What has to be asked about before it goes on.
-    ids: BTreeSet<String>,
+    named: Named,
 }
 
 /// The path of GraphQL on the API's host.
@@ -44,7 +45,7 @@ pub(super) async fn decide(
         ));
     }
     let read = whole_body(request, body, LONGEST_BODY).await;
-    let read = read.ok_or_else(|| bad(format!("refused: {}", NotRead::TooLong)))?;
+    let read = read.map_err(|_unread| bad(format!("refused: {}", NotRead::TooLong)))?;
     let allowed = if read.len() <= AT_ONCE {
         evaluate(&read, lease, policies)?
     } else {
@@ -64,7 +65,7 @@ pub(super) async fn decide(
         kind: allowed.kind,
         fields: allowed.holding.fields,
         touches: allowed.holding.touches,
-        ids: allowed.holding.ids,
+        named: allowed.holding.named,
     })
 }
 
@@ -78,27 +79,26 @@ fn evaluate(body: &[u8], lease: &Lease, policies: &InForce) -> Result<Allowed, R
 }
 
 impl Forwarding {
-    /// Holds what a mutation names by its id to the lease: GitHub knows whose it is, and is asked under the same
+    /// Holds what a mutation names to the lease: GitHub knows whose it is, and is asked under the same
     /// lease. Part of the mutation, which is recorded after it.
-    pub(super) async fn hold_ids(
+    pub(super) async fn hold_named(
         self: &Arc<Self>,
         (lease, proxied): (&Arc<Lease>, &Arc<Proxied>),
         principal: Option<&Principal>,
         graphql: &mut Graphql,
     ) -> Result<(), Refusal> {
-        let ids = std::mem::take(&mut graphql.ids);
-        if ids.is_empty() {
+        let named = std::mem::take(&mut graphql.named);
+        if named.is_empty() {
             return Ok(());
         }
         if let Some(fault) = self.journal.fault() {
             return Err(Refusal::not_recorded(&fault));
         }
-        let question = graphql::ids::question(&ids);
+        let question = named.question();
         let answer = self.ask((lease, proxied), principal, question).await?;
-        let answer = answer.json()?;
         let policies = self.policies.in_force();
         let policy = policies.set.purpose(&lease.purpose);
-        let touches = graphql::ids::within(&scope(lease, policy), &ids, &answer)?;
+        let touches = named.within(&scope(lease, policy), answer.json()?)?;
         graphql.touches.extend(touches);
         Ok(())
     }

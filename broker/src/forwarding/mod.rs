@@ -20,6 +20,7 @@
 
 mod again;
 mod budget;
+mod decide;
 mod graphql;
 mod outcome;
 mod record;
@@ -31,22 +32,19 @@ mod web;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use axum::body::{self, Body, Bytes};
-use broker_github::{
-    BaseUrl, GitHub, GitHubError, Method, Outcome as Done, Principal, resource_of,
-};
-use broker_policy::PurposePolicy;
-use broker_policy::reach::{self, GithubHost, Scope};
+use axum::body::Body;
+use broker_github::{BaseUrl, GitHub, GitHubError, Method, Outcome as Done, Principal};
+use broker_policy::reach::GithubHost;
 use broker_protocol::api::LeaseView;
 use broker_protocol::names::LeaseId;
 use broker_protocol::paths::Paths;
 use broker_secret_memory::proxy_token;
 use broker_secret_memory::token::AccessToken;
-use reqwest::header::{CONTENT_ENCODING, HeaderMap};
+use reqwest::header::HeaderMap;
 
 use self::again::{Sending, Upload};
 use self::budget::RequestBudgets;
-use self::graphql::Graphql;
+use self::decide::Passage;
 use self::outcome::LEASE_OVER;
 pub(crate) use self::record::RefusedRequest;
 pub(crate) use self::refusal::Refusal;
@@ -103,51 +101,6 @@ pub(crate) enum Presented {
 
 /// The body of a caller's request, with its length, where that was said.
 pub(crate) type RequestBody = (Body, Option<u64>);
-
-/// The whole of a body that is decided on; `None` if it is longer, compressed, cut off, or not there.
-async fn whole_body(
-    request: &ProxyRequest,
-    body: &mut Option<RequestBody>,
-    most: usize,
-) -> Option<Bytes> {
-    if request.headers.contains_key(CONTENT_ENCODING) {
-        return None;
-    }
-    let (sent, _) = body.take()?;
-    body::to_bytes(sent, most).await.ok()
-}
-
-/// How a request that is allowed goes on.
-enum Passage {
-    /// With the stored value.
-    Lease {
-        /// Whether the answer may hold `temp_clone_token`.
-        clone_token: bool,
-        /// What it does, if it is GraphQL.
-        graphql: Option<Graphql>,
-    },
-    /// Without any credential, since the purpose is `public`: this is what the lease does not hold.
-    Public { beyond: String },
-}
-
-impl Passage {
-    const fn of_lease() -> Self {
-        Self::Lease {
-            clone_token: false,
-            graphql: None,
-        }
-    }
-}
-
-/// What of GitHub a lease holds, under the policy of its purpose.
-fn scope<'a>(lease: &'a Lease, policy: Option<&'a PurposePolicy>) -> Scope<'a> {
-    Scope {
-        repositories: &lease.repositories,
-        organization: lease.organization.as_ref(),
-        permissions: &lease.permissions,
-        paths: policy.map_or(&[], PurposePolicy::paths),
-    }
-}
 
 /// GitHub's answer, on its way to the caller.
 pub(crate) struct UpstreamAnswer {
@@ -261,67 +214,6 @@ impl Forwarding {
             ("outcome", outcome.to_owned()),
         ];
         self.leases.counters.proxied.get_or_create(&labels).inc();
-    }
-
-    /// Whether the lease, the policy in force and the budgets allow the request, and whom GitHub counts it against.
-    async fn decide(
-        self: &Arc<Self>,
-        (lease, proxied): (&Arc<Lease>, &Arc<Proxied>),
-        request: &mut ProxyRequest,
-        body: &mut Option<RequestBody>,
-    ) -> Result<(Passage, Option<Principal>), Refusal> {
-        self.leases.refuse_while_locked()?;
-        let policies = self.policies.in_force();
-        let policy = policies.set.purpose(&lease.purpose);
-        let scope = scope(lease, policy);
-        let passage = if request.host == GithubHost::Web {
-            let public = policy.is_some_and(|policy| policy.public);
-            web::decide(&scope, public, request, body).await
-        } else if request.host == GithubHost::Api && *request.path == *graphql::PATH {
-            let decided = graphql::decide(lease, &policies, request, body).await;
-            decided.map(|graphql| Passage::Lease {
-                clone_token: false,
-                graphql: Some(graphql),
-            })
-        } else {
-            let method = request.method.as_str();
-            let allowed = reach::allow(&scope, request.host, method, &request.path);
-            let allowed = allowed.map(|allowed| Passage::Lease {
-                clone_token: allowed.clone_token,
-                graphql: None,
-            });
-            allowed.map_err(Refusal::from)
-        };
-        let mut passage = match (&request.presented, passage) {
-            (Presented::Token(_), passage) => passage?,
-            (Presented::NoToken(_), Ok(passage @ Passage::Public { .. })) => passage,
-            (Presented::NoToken(_), _) => return Err(Refusal::foreign_token()),
-        };
-        if let Some(budget) = policy.and_then(|policy| policy.budget) {
-            let account = lease.caller.account();
-            let whose = (lease.purpose.clone(), account);
-            self.budgets.spend(whose, budget, self.journal.now())?;
-        }
-        let Passage::Lease { .. } = passage else {
-            return Ok((passage, None));
-        };
-        let principal = self.limits.principal_behind(lease);
-        // git draws on no window of the API's.
-        let is_api = request.host != GithubHost::Web;
-        let resource = is_api.then(|| resource_of(&request.path)).flatten();
-        self.limits.refuse_request(principal.as_ref(), resource)?;
-        if let Some(value) = self.leases.hash_in_use(lease)? {
-            self.refuse_unaccepted(lease, &value)?;
-        }
-        if let Passage::Lease {
-            graphql: Some(graphql),
-            ..
-        } = &mut passage
-        {
-            self.hold_ids((lease, proxied), principal.as_ref(), graphql)
-                .await?;
-        }
-        Ok((passage, principal))
     }
 
     async fn pass_on(

@@ -15,8 +15,9 @@ use broker_protocol::names::LeaseId;
 use futures_util::{Stream, StreamExt as _};
 use reqwest::header::{CONTENT_LENGTH, HeaderMap};
 
+use super::ProxyRequest;
+use super::decide::Passage;
 use super::graphql::Graphql;
-use super::{Passage, ProxyRequest};
 use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::leases::proxied::UnderWay;

@@ -6,8 +6,9 @@ use broker_audit::record::{Body, ProxyEvent};
 use broker_audit_writer::Effect;
 use broker_protocol::error::ErrorCode;
 
+use super::decide::Passage;
 use super::outcome::{ForwardedRequest, Outcome};
-use super::{Forwarding, Passage, ProxyRequest, Refusal};
+use super::{Forwarding, ProxyRequest, Refusal};
 use crate::caller::Peer;
 use crate::lease::Lease;
 use crate::lease_record;

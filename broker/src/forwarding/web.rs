@@ -5,7 +5,8 @@ use broker_policy::reach::Scope;
 use broker_policy::reach::git::{self, GitRequest, LARGEST_BATCH, NotGit};
 use broker_protocol::error::ErrorCode;
 
-use super::{Passage, ProxyRequest, Refusal, RequestBody, whole_body};
+use super::decide::{Passage, Unread, whole_body};
+use super::{ProxyRequest, Refusal, RequestBody};
 
 /// Decides. Of a Git LFS batch the body is read, and goes on as it came.
 pub(super) async fn decide(
@@ -58,11 +59,14 @@ async fn with_body(
     body: &mut Option<RequestBody>,
 ) -> Result<GitRequest, Refusal> {
     let read = whole_body(request, body, LARGEST_BATCH).await;
-    let read = read.ok_or_else(|| {
-        let why = format!(
-            "refused: the body of a Git LFS batch has at most {LARGEST_BATCH} bytes, and comes whole and not compressed"
-        );
-        Refusal::new(ErrorCode::BadRequest, why)
+    let read = read.map_err(|unread| match unread {
+        Unread::Unreadable => refused(NotGit::Batch),
+        Unread::TooLongOrCut => {
+            let why = format!(
+                "refused: the body of a Git LFS batch has at most {LARGEST_BATCH} bytes, and comes whole"
+            );
+            Refusal::new(ErrorCode::BadRequest, why)
+        }
     })?;
     let git = git.with_body(&read).map_err(refused)?;
     let length = read.len() as u64;

@@ -33,7 +33,7 @@ impl fmt::Display for Operation {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoOperation {
     /// GraphQL has one path for everything.
-    #[error("GraphQL is not served, so it cannot be allowed")]
+    #[error("GraphQL needs no line: the purpose's permissions say what it may do")]
     Graphql,
     /// Not in the table.
     #[error("GitHub's description has no operation `{text}`{meant}")]

@@ -247,7 +247,7 @@ fn paths_lists_operations_as_github_describes_them() {
         ),
         (
             "['POST /graphql']",
-            "GraphQL is not served, so it cannot be allowed",
+            "GraphQL needs no line: the purpose's permissions say what it may do",
         ),
         ("['GET /user', 'GET /user']", "`paths` names this twice"),
         ("[]", "`paths` is empty: name something, or leave it out"),

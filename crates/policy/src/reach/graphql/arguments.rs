@@ -133,10 +133,16 @@ impl<'a> Walk<'a, '_> {
             Value::String(text) => match listed.holds {
                 Holds::Nothing => Ok(()),
                 Holds::Id => self.hold_id(text),
-                Holds::Repository => self.hold_repository(field, text),
+                Holds::Repository => {
+                    let repository = self.hold_repository(field, text)?;
+                    self.holding.named.repositories.insert(repository);
+                    Ok(())
+                }
                 Holds::Head => match text.split_once(':') {
                     // Its repository may have any name.
-                    Some((owner, _)) => self.hold_repository(field, &format!("{owner}/*")),
+                    Some((owner, _)) => {
+                        self.hold_repository(field, &format!("{owner}/*")).map(drop)
+                    }
                     None => Ok(()),
                 },
             },
@@ -150,14 +156,14 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn hold_id(&mut self, id: &str) -> Result<(), Refused> {
-        self.holding.ids.insert(id.to_owned());
-        match self.holding.ids.len() {
+        self.holding.named.ids.insert(id.to_owned());
+        match self.holding.named.ids.len() {
             ..=MOST_IDS => Ok(()),
             _ => Err(Limit::Ids(MOST_IDS).into()),
         }
     }
 
-    fn hold_repository(&mut self, field: &str, name: &str) -> Result<(), Refused> {
+    fn hold_repository(&mut self, field: &str, name: &str) -> Result<RepoPattern, Refused> {
         let parsed = name.parse::<RepoPattern>();
         let parsed = parsed.map_err(|_not_a_name| Refused::Value(field.to_owned()))?;
         let asked = std::slice::from_ref(&parsed);
@@ -166,7 +172,7 @@ impl<'a> Walk<'a, '_> {
             return Err(Refused::Beyond { field, what });
         }
         self.holding.touches.insert(parsed.as_str().to_owned());
-        Ok(())
+        Ok(parsed)
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use broker_protocol::names::{OrgName, RepoPattern};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::Refused;
@@ -44,57 +45,97 @@ const WHOSE_IT_IS: &str = "{\
     ...on DraftIssue{projectsV2(first:100){totalCount nodes{...P}}}}";
 const PROJECT: &str = "fragment P on ProjectV2{number owner{__typename ...on Organization{login}}}";
 
-/// The body of the query, for `POST /graphql`.
-#[must_use]
-pub fn question(ids: &BTreeSet<String>) -> Value {
-    let ids: Vec<_> = ids.iter().collect();
-    let (mut definitions, mut fields) = (String::new(), String::new());
-    let mut variables = serde_json::Map::new();
-    for (number, some) in ids.chunks(MOST_TO_A_FIELD).enumerate() {
-        definitions.push_str(&format!("$i{number}:[ID!]!"));
-        fields.push_str(&format!("i{number}:nodes(ids:$i{number}){WHOSE_IT_IS}"));
-        variables.insert(format!("i{number}"), json!(some));
-    }
-    json!({
-        "query": format!("query({definitions}){{{fields}}} {PROJECT}"),
-        "variables": variables,
-    })
+/// What an operation names, and GitHub alone can say whose it is.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// Ids.
+    pub ids: BTreeSet<String>,
+    /// Repositories of the lease, in inputs: there GitHub may follow a name to wherever its repository went.
+    pub repositories: BTreeSet<RepoPattern>,
 }
 
-/// What the ids are or belong to, as records name it.
-///
-/// # Errors
-///
-/// [`Refused::Id`] unless all of it is within the scope: what is not there, what belongs to nothing that a lease can
-/// name, and what belongs to something else are answered alike.
-pub fn within(
-    scope: &Scope<'_>,
-    ids: &BTreeSet<String>,
-    answer: &Answer,
-) -> Result<BTreeSet<String>, Refused> {
-    let data = answer.data.as_ref().ok_or(Refused::Ids)?;
-    let mut touches = BTreeSet::new();
-    let ids: Vec<_> = ids.iter().collect();
-    for (number, some) in ids.chunks(MOST_TO_A_FIELD).enumerate() {
-        let nodes = data.get(&format!("i{number}")).ok_or(Refused::Ids)?;
-        if nodes.len() != some.len() {
-            return Err(Refused::Ids);
+impl Named {
+    /// Whether there is nothing to ask.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty() && self.repositories.is_empty()
+    }
+
+    fn chunks(&self) -> Vec<Vec<&String>> {
+        let ids: Vec<_> = self.ids.iter().collect();
+        ids.chunks(MOST_TO_A_FIELD).map(<[_]>::to_vec).collect()
+    }
+
+    /// The body of the query, for `POST /graphql`.
+    #[must_use]
+    pub fn question(&self) -> Value {
+        let (mut definitions, mut fields) = (String::new(), String::new());
+        let mut variables = serde_json::Map::new();
+        for (number, ids) in self.chunks().iter().enumerate() {
+            definitions.push_str(&format!("$i{number}:[ID!]!"));
+            fields.push_str(&format!("i{number}:nodes(ids:$i{number}){WHOSE_IT_IS}"));
+            variables.insert(format!("i{number}"), json!(ids));
         }
-        for (id, node) in some.iter().zip(nodes) {
-            let refused = || Refused::Id((*id).clone());
-            let owners = node.as_ref().and_then(Node::owners).ok_or_else(refused)?;
-            for owner in owners {
-                touches.insert(owner.within(scope).ok_or_else(refused)?);
+        for (number, repository) in self.repositories.iter().enumerate() {
+            let (owner, name) = (repository.owner(), repository.name().unwrap_or_default());
+            fields.push_str(&format!(
+                "r{number}:repository(owner:\"{owner}\" name:\"{name}\" followRenames:false){{nameWithOwner}}"
+            ));
+        }
+        let (definitions, project) = match definitions.as_str() {
+            "" => (String::new(), ""),
+            _ => (format!("({definitions})"), PROJECT),
+        };
+        json!({
+            "query": format!("query{definitions}{{{fields}}} {project}"),
+            "variables": variables,
+        })
+    }
+
+    /// What all of it is or belongs to, as records name it.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Id`] and [`Refused::Gone`] unless all of it is within the scope: what is not there, what belongs to
+    /// nothing that a lease can name, and what belongs to something else are answered alike.
+    pub fn within(&self, scope: &Scope<'_>, answer: Answer) -> Result<BTreeSet<String>, Refused> {
+        let mut data = answer.data.ok_or(Refused::Ids)?;
+        let mut touches = BTreeSet::new();
+        for (number, ids) in self.chunks().iter().enumerate() {
+            let nodes: Vec<Option<Node>> = taken(&mut data, &format!("i{number}"))?;
+            if nodes.len() != ids.len() {
+                return Err(Refused::Ids);
+            }
+            for (id, node) in ids.iter().zip(&nodes) {
+                let refused = || Refused::Id((*id).clone());
+                let owners = node.as_ref().and_then(Node::owners).ok_or_else(refused)?;
+                for owner in owners {
+                    touches.insert(owner.within(scope).ok_or_else(refused)?);
+                }
             }
         }
+        for (number, repository) in self.repositories.iter().enumerate() {
+            let there: Option<Repository> = taken(&mut data, &format!("r{number}"))?;
+            if there.is_none_or(|there| there.name_with_owner != *repository) {
+                return Err(Refused::Gone(repository.as_str().to_owned()));
+            }
+        }
+        Ok(touches)
     }
-    Ok(touches)
 }
 
-/// GitHub's answer to [`question`].
+fn taken<T: DeserializeOwned>(
+    data: &mut BTreeMap<String, Value>,
+    name: &str,
+) -> Result<T, Refused> {
+    let field = data.remove(name).ok_or(Refused::Ids)?;
+    serde_json::from_value(field).map_err(|_not_as_described| Refused::Ids)
+}
+
+/// GitHub's answer to a question.
 #[derive(Deserialize)]
 pub struct Answer {
-    data: Option<BTreeMap<String, Vec<Option<Node>>>>,
+    data: Option<BTreeMap<String, Value>>,
 }
 
 /// What an id is of.

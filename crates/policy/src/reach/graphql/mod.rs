@@ -1,7 +1,7 @@
 //! What a GraphQL document needs of a lease.
 //!
 //! ```text
-//! body ─read→ Asked ─allow(Scope)→ Allowed { what goes on, ids } ─(ids::within)→ all of it is within the lease
+//! body ─read→ Asked ─allow(Scope)→ Allowed { what goes on, Named } ─(Named::within)→ all of it is within the lease
 //! ```
 //!
 //! A document is read whole, by a library's parser; no decision looks at its text. Every operation in it is evaluated
@@ -31,6 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::ids::Named;
 pub use self::syntax::Kind;
 use self::syntax::{Document, Fragments, Operation, Value};
 use self::walk::{Evaluated, Spent, Walk};
@@ -69,8 +70,8 @@ pub struct Holding {
     pub fields: BTreeSet<String>,
     /// The repositories and organisations that it names, as records have them.
     pub touches: BTreeSet<String>,
-    /// The ids of what it is about: [`ids::within`] says whether the lease holds that.
-    pub ids: BTreeSet<String>,
+    /// What GitHub has to say whose it is, before the operation goes on.
+    pub named: Named,
 }
 
 /// Why a body was not read. The message completes “refused: …”.
@@ -153,6 +154,9 @@ pub enum Refused {
     /// An id of nothing that the lease holds.
     #[error("`{0}` is the id of nothing within the lease")]
     Id(String),
+    /// A repository of the lease that is not there under its name.
+    #[error("no repository is called `{0}` now")]
+    Gone(String),
     /// GitHub did not say whose they are.
     #[error("GitHub did not say what the ids in it belong to; try again")]
     Ids,

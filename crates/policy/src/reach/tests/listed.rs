@@ -52,7 +52,10 @@ fn a_refusal_says_what_is_missing_and_where_the_table_is_in_the_way_the_line_tha
             "POST /repos/acme/%2A/forks",
             "POST /repos/{owner}/{repo}/forks names no owner or repository in plain letters",
         ),
-        ("POST /graphql", "GraphQL is not served"),
+        (
+            "POST /graphql",
+            "GraphQL is served at `/graphql` of the API's host, written so",
+        ),
         (
             "GET /usr",
             "GitHub documents no such operation, or it is newer than this version",
@@ -266,7 +269,7 @@ fn an_operation_is_read_as_the_description_spells_it_and_nothing_else_is_one() {
         ("", "GitHub's description has no operation ``"),
         (
             "POST /graphql",
-            "GraphQL is not served, so it cannot be allowed",
+            "GraphQL needs no line: the purpose's permissions say what it may do",
         ),
     ] {
         let error = text.parse::<Operation>().unwrap_err();

@@ -1,17 +1,22 @@
 //! Whose an id is, by GitHub's answer.
 
-use std::collections::BTreeSet;
-
 use super::*;
-use crate::reach::graphql::ids::{Answer, question, within};
+use crate::reach::graphql::Named;
+use crate::reach::graphql::ids::Answer;
 
 fn touches(lease: &Lease, ids: &[&str], nodes: Value) -> Result<Vec<String>, String> {
-    let ids: BTreeSet<_> = ids.iter().map(|id| (*id).to_owned()).collect();
-    let answer: Answer = serde_json::from_value(json!({ "data": { "i0": nodes } })).unwrap();
-    let touches = within(&lease.scope(), &ids, &answer);
+    let named = Named {
+        ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+        ..Named::default()
+    };
+    let touches = named.within(&lease.scope(), answer(json!({ "i0": nodes })));
     touches
         .map(|all| all.into_iter().collect())
         .map_err(|error| error.to_string())
+}
+
+fn answer(data: Value) -> Answer {
+    serde_json::from_value(json!({ "data": data })).unwrap()
 }
 
 #[test]
@@ -86,25 +91,45 @@ fn one_id_of_another_repository_among_fifty_is_refused() {
 
 #[test]
 fn a_hundred_ids_are_asked_about_at_a_time() {
-    let ids: BTreeSet<_> = (0..250).map(|number| format!("I_{number:03}")).collect();
-    let asked = question(&ids);
+    let ids = (0..250).map(|number| format!("I_{number:03}"));
+    let named = Named {
+        ids: ids.collect(),
+        ..Named::default()
+    };
+    let asked = named.question();
+    let query = asked["query"].as_str().unwrap();
     assert!(
-        asked["query"]
-            .as_str()
-            .unwrap()
-            .starts_with("query($i0:[ID!]!$i1:[ID!]!$i2:[ID!]!){i0:nodes(ids:$i0){")
+        query.starts_with("query($i0:[ID!]!$i1:[ID!]!$i2:[ID!]!){i0:nodes(ids:$i0){"),
+        "{query}"
     );
     let lengths = ["i0", "i1", "i2"].map(|name| asked["variables"][name].as_array().unwrap().len());
     assert_eq!(lengths, [100, 100, 50]);
     let ours = json!({ "nameWithOwner": "acme/site" });
     let nodes = |count| json!(vec![ours.clone(); count]);
-    let answer = |data: Value| serde_json::from_value::<Answer>(json!({ "data": data })).unwrap();
     let lease = Lease::on("acme/site", "issues=write");
-    let within = |data| within(&lease.scope(), &ids, &answer(data));
+    let within = |data| named.within(&lease.scope(), answer(data));
     assert!(within(json!({ "i0": nodes(100), "i1": nodes(100), "i2": nodes(50) })).is_ok());
-    assert_eq!(
-        within(json!({ "i0": nodes(100), "i1": nodes(100) })),
-        Err(Refused::Ids)
-    );
+    let cut = within(json!({ "i0": nodes(100), "i1": nodes(100) }));
+    assert_eq!(cut, Err(Refused::Ids));
     assert_eq!(within(json!(null)), Err(Refused::Ids));
+}
+
+#[test]
+fn a_repository_that_an_input_names_is_there_under_its_name() {
+    let named = Named {
+        repositories: ["acme/site".parse().unwrap()].into(),
+        ..Named::default()
+    };
+    assert_eq!(
+        named.question()["query"],
+        "query{r0:repository(owner:\"acme\" name:\"site\" followRenames:false){nameWithOwner}} "
+    );
+    let lease = Lease::on("acme/site", "contents=write");
+    let within = |data| named.within(&lease.scope(), answer(data));
+    assert!(within(json!({ "r0": { "nameWithOwner": "Acme/Site" } })).is_ok());
+    for gone in [json!(null), json!({ "nameWithOwner": "other/site" })] {
+        let refused = within(json!({ "r0": gone })).unwrap_err().to_string();
+        assert_eq!(refused, "no repository is called `acme/site` now");
+    }
+    assert_eq!(within(json!({})), Err(Refused::Ids));
 }

@@ -4,7 +4,13 @@ use super::*;
 use crate::reach::graphql::Kind;
 
 fn ids(allowed: &Allowed) -> Vec<&str> {
-    allowed.holding.ids.iter().map(String::as_str).collect()
+    allowed
+        .holding
+        .named
+        .ids
+        .iter()
+        .map(String::as_str)
+        .collect()
 }
 
 #[test]
@@ -159,7 +165,8 @@ fn names_in_inputs_are_held_to_the_lease() {
         )
     };
     let allowed = lease.asks(&commit("Acme/Site"), json!({})).ok().unwrap();
-    assert!(allowed.holding.ids.is_empty());
+    assert!(allowed.holding.named.ids.is_empty());
+    assert_eq!(allowed.holding.named.repositories.len(), 1);
     assert!(allowed.holding.touches.contains("acme/site"));
     assert!(
         lease
