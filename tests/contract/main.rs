@@ -7,6 +7,7 @@
 //! | `@octokit/auth-app`, PyGithub | that an App gets from the stand-in what the broker gets for a lease | `clients.rs` |
 //! | `@octokit/rest` with its plugins for retrying and throttling, httpx | that they work over the proxy's socket, and understand its refusals | `proxy_clients.rs` |
 //! | PyGithub, requests, httpx, `@octokit/rest` with its plugins | that they work unchanged under `tokenctl exec`, and understand its refusals | `exec_clients.rs` |
+//! | `graphql`, the reference implementation | that what goes on of a document means what came | `graphql.rs` |
 //! | PyNaCl | the sealed boxes the broker makes, sent through prism | `sealed.rs` |
 //! | PyJWT, Node's crypto | the App's JWT | `jwt.rs` |
 //! | a description of 1Password Connect's API, by prism | every call of the broker's client of Connect, and every answer of the stand-in for it | `connect.rs` |
@@ -29,6 +30,7 @@ mod clients;
 mod connect;
 mod connect_faults;
 mod exec_clients;
+mod graphql;
 mod jwt;
 mod prism;
 mod program;
