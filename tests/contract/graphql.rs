@@ -17,7 +17,7 @@ const TEXTS: [&str; 17] = [
     r#""\u0041\u00e9\u2028\u0000""#,
     r#""\uD83D\uDE00 😀 é \u007f""#,
     r##""# no comment, { no brace } $no ...variable @no""##,
-    r#"""""""#,
+    r#""""""""#,
     r#""""a""""#,
     "\"\"\"\n    a\n      b\n\n    c\n  \"\"\"",
     "\"\"\"\r\n  a\r\n\tb\r  c\r\n\"\"\"",

@@ -1,6 +1,7 @@
 //! Decides on GraphQL, whose requests say in their bodies what they do.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use axum::body::Body;
 use broker_github::{Method, Principal};
 use broker_policy::reach::graphql::{Allowed, Asked, Kind, LONGEST_BODY, Named, NotRead, Refused};
 use broker_protocol::error::ErrorCode;
+use broker_secret_memory::redact;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -45,7 +47,7 @@ pub(super) async fn decide(
         ));
     }
     let read = whole_body(request, body, LONGEST_BODY).await;
-    let read = read.map_err(|_unread| bad(format!("refused: {}", NotRead::TooLong)))?;
+    let read = read.map_err(|_unread| bad(words(&NotRead::TooLong)))?;
     let allowed = if read.len() <= AT_ONCE {
         evaluate(&read, lease, policies)?
     } else {
@@ -74,7 +76,7 @@ const AT_ONCE: usize = 8 * 1024;
 
 fn evaluate(body: &[u8], lease: &Lease, policies: &InForce) -> Result<Allowed, Refusal> {
     let policy = policies.set.purpose(&lease.purpose);
-    let asked = Asked::read(body).map_err(|error| bad(format!("refused: {error}")))?;
+    let asked = Asked::read(body).map_err(|error| bad(words(&error)))?;
     Ok(asked.allow(&scope(lease, policy))?)
 }
 
@@ -104,13 +106,20 @@ impl Forwarding {
     }
 }
 
+/// What is on record of a refusal names fields, and holds nothing longer of a document.
+fn words(refused: &impl Display) -> String {
+    redact::words(&format!("refused: {refused}"), LONGEST_WORDS)
+}
+
+const LONGEST_WORDS: usize = 500;
+
 fn bad(why: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
     Refusal::new(ErrorCode::BadRequest, why)
 }
 
 impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
-        let why = format!("refused: {refused}");
+        let why = words(&refused);
         match refused {
             Refused::Ids => Self {
                 status: 502,

@@ -21,6 +21,11 @@ const HELD: [(&str, &str); 2] = [
     ("headRefName", "@held(as: HEAD)"),
     ("repositoryNameWithOwner", "@held(as: REPOSITORY)"),
 ];
+/// Titles that GitHub takes for an issue if they are its address.
+const DRAFTS: [&str; 2] = [
+    "AddProjectV2DraftIssueInput.title",
+    "UpdateProjectV2DraftIssueInput.title",
+];
 const BUILT_IN: [&str; 5] = ["Boolean", "Float", "ID", "Int", "String"];
 
 #[test]
@@ -103,7 +108,7 @@ impl<'s> Held<'s> {
             for (field, told) in &here.fields {
                 let name = format!("{name}.{field}");
                 if of_input {
-                    self.input(field, told);
+                    self.input(&name, told);
                 } else if let Some(there) = there.fields.get(field) {
                     self.same(&name, &told.place, &told.arguments, &there.arguments);
                     self.arguments(told);
@@ -211,10 +216,12 @@ impl<'s> Held<'s> {
     }
 
     /// An id in an input is held to the lease, or is an account's; a text that names something is held.
-    fn input(&mut self, name: &str, field: &Field) {
+    fn input(&mut self, full_name: &str, field: &Field) {
+        let (_, name) = full_name.split_once('.').unwrap();
         let held = HELD.iter().find(|(held, _)| *held == name);
         let wanted = match held {
             Some((_, directive)) => Some(*directive),
+            None if DRAFTS.contains(&full_name) => Some("@held(as: TITLE)"),
             None => PLAIN.contains(&name).then_some("@plain"),
         };
         if field.directives != wanted.iter().map(ToString::to_string).collect() {

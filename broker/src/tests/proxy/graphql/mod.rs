@@ -111,8 +111,8 @@ fn a_query_outside_the_lease_never_reaches_github() {
             403,
             "contents = \"read\"",
         ),
-        ("{ repository(", 400, "does not parse"),
-        ("", 400, "does not parse"),
+        ("{ repository(", 400, "is not GraphQL"),
+        ("", 400, "is not GraphQL"),
     ] {
         let answer = ask(&broker, &github, &lease.token, query);
         assert_eq!(answer.status, status, "{query}: {answer:?}");
@@ -196,7 +196,7 @@ fn a_mutation_of_what_the_lease_does_not_hold_is_asked_about_and_goes_no_further
         assert_refused(&answer, 403, "too_wide");
         let message = answer.json()["message"].to_string();
         assert!(
-            message.contains("is the id of nothing within the lease"),
+            message.contains("is of nothing within the lease"),
             "{message}"
         );
         assert!(

@@ -3,7 +3,7 @@
 use broker_protocol::names::{OrgName, RepoPattern};
 
 use super::list::{self, Holds};
-use super::syntax::{Field, Value};
+use super::syntax::{Field, MOST_VALUES, Value};
 use super::walk::{WHOSE, Walk, is_named};
 use super::{Limit, Refused};
 use crate::parts::{organization_beyond, repository_beyond};
@@ -45,7 +45,8 @@ impl<'a> Walk<'a, '_> {
         let found = arguments.find(|(name, _)| name == argument);
         let (_, value) = found.ok_or_else(unsaid)?;
         let value = if let Value::Variable(name) = value {
-            self.variable(name, "String")?
+            let [sent, default] = self.variable(name, "String")?;
+            sent.or(default)
         } else {
             Some(value)
         };
@@ -55,16 +56,15 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// The value of a variable where a value of this type is due: what was sent, or else its default.
-    fn variable(&self, name: &str, named: &str) -> Result<Option<&'a Value>, Refused> {
-        let mut variables = self.operation.variables.iter();
-        let defined = variables.find(|variable| variable.name == name);
+    /// The values that a variable may have where a value of this type is due: what was sent, or else its default.
+    /// Where null was sent, both.
+    fn variable(&self, name: &str, named: &str) -> Result<[Option<&'a Value>; 2], Refused> {
+        let defined = self.defined.get(name);
+        let defined = defined.filter(|defined| defined.named == named);
         let defined = defined.ok_or_else(|| Refused::Variable(name.to_owned()))?;
-        if defined.named != named {
-            return Err(Refused::Variable(name.to_owned()));
-        }
         let sent = self.variables.get(name);
-        Ok(sent.or(defined.default.as_ref()))
+        let counts = sent.is_none_or(|sent| *sent == Value::Null);
+        Ok([sent, defined.default.as_ref().filter(|_| counts)])
     }
 
     /// Holds a field's arguments to the lease, and writes them down.
@@ -106,14 +106,20 @@ impl<'a> Walk<'a, '_> {
         field: &str,
         listed: &'static list::Argument,
     ) -> Result<(), Refused> {
+        self.spent.values += 1;
+        if self.spent.values > MOST_VALUES {
+            return Err(Limit::Values(MOST_VALUES).into());
+        }
         let wrong = || Refused::Value(format!("{field}({}:)", listed.name));
         match value {
-            Value::Variable(name) => match self.variable(name, &listed.named)? {
-                Some(value) if self.held.insert((name, &listed.named, listed.holds)) => {
-                    self.hold(value, field, listed)
+            Value::Variable(name) => {
+                let values = self.variable(name, &listed.named)?;
+                if self.held.insert((name, &listed.named, listed.holds)) {
+                    let mut values = values.into_iter().flatten();
+                    values.try_for_each(|value| self.hold(value, field, listed))?;
                 }
-                Some(_) | None => Ok(()),
-            },
+                Ok(())
+            }
             Value::Null => Ok(()),
             Value::List(values) => {
                 let mut values = values.iter();
@@ -132,11 +138,13 @@ impl<'a> Walk<'a, '_> {
             _ if self.list.find(&listed.named).is_some() => Err(wrong()),
             Value::String(text) => match listed.holds {
                 Holds::Nothing => Ok(()),
-                Holds::Id => self.hold_id(text),
+                Holds::Id => self.hold_id(text, field),
+                Holds::Title if may_be_address(text) => Err(Refused::Title(field.to_owned())),
+                Holds::Title => Ok(()),
                 Holds::Repository => {
                     let repository = self.hold_repository(field, text)?;
                     self.holding.named.repositories.insert(repository);
-                    Ok(())
+                    self.refuse_too_many()
                 }
                 Holds::Head => match text.split_once(':') {
                     // Its repository may have any name.
@@ -147,17 +155,25 @@ impl<'a> Walk<'a, '_> {
                 },
             },
             // GitHub takes a number for an id.
-            Value::Number(text) if listed.holds == Holds::Id => self.hold_id(text),
+            Value::Number(text) if listed.holds == Holds::Id => self.hold_id(text, field),
             Value::Number(_) | Value::Boolean(_) | Value::Enum(_) => match listed.holds {
                 Holds::Nothing => Ok(()),
-                Holds::Id | Holds::Repository | Holds::Head => Err(wrong()),
+                Holds::Id | Holds::Repository | Holds::Head | Holds::Title => Err(wrong()),
             },
         }
     }
 
-    fn hold_id(&mut self, id: &str) -> Result<(), Refused> {
-        self.holding.named.ids.insert(id.to_owned());
-        match self.holding.named.ids.len() {
+    fn hold_id(&mut self, id: &str, field: &str) -> Result<(), Refused> {
+        let ids = &mut self.holding.named.ids;
+        if !ids.contains_key(id) {
+            ids.insert(id.to_owned(), field.to_owned());
+        }
+        self.refuse_too_many()
+    }
+
+    fn refuse_too_many(&self) -> Result<(), Refused> {
+        let named = &self.holding.named;
+        match named.ids.len() + named.repositories.len() {
             ..=MOST_IDS => Ok(()),
             _ => Err(Limit::Ids(MOST_IDS).into()),
         }
@@ -174,6 +190,14 @@ impl<'a> Walk<'a, '_> {
         self.holding.touches.insert(parsed.as_str().to_owned());
         Ok(parsed)
     }
+}
+
+/// Whether GitHub might take a draft's title for the address of an issue. One with a slash and no space may be.
+///
+/// Source: GitHub's GraphQL schema, `AddProjectV2DraftIssueInput.title`.
+fn may_be_address(title: &str) -> bool {
+    let title = title.trim();
+    title.contains("://") || (title.contains('/') && !title.contains(char::is_whitespace))
 }
 
 const FOLLOWS: &str = "followRenames";

@@ -20,10 +20,6 @@ const MOST_TO_A_FIELD: usize = 100;
 /// its lock by the same mutations as an issue, and another permission.
 const WHOSE_IT_IS: &str = "{\
     ...on Repository{nameWithOwner} \
-    ...on CheckRun{repository{nameWithOwner}} \
-    ...on CheckSuite{repository{nameWithOwner}} \
-    ...on Commit{repository{nameWithOwner}} \
-    ...on CommitComment{repository{nameWithOwner}} \
     ...on Issue{repository{nameWithOwner}} \
     ...on IssueComment{repository{nameWithOwner}} \
     ...on Label{repository{nameWithOwner}} \
@@ -34,22 +30,19 @@ const WHOSE_IT_IS: &str = "{\
     ...on PullRequestReviewThread{repository{nameWithOwner}} \
     ...on Ref{repository{nameWithOwner}} \
     ...on Release{repository{nameWithOwner}} \
-    ...on Tag{repository{nameWithOwner}} \
     ...on Organization{login} \
     ...on ProjectV2{...P} \
     ...on ProjectV2FieldCommon{project{...P}} \
     ...on ProjectV2Item{project{...P}} \
     ...on ProjectV2StatusUpdate{project{...P}} \
-    ...on ProjectV2View{project{...P}} \
-    ...on ProjectV2Workflow{project{...P}} \
     ...on DraftIssue{projectsV2(first:100){totalCount nodes{...P}}}}";
 const PROJECT: &str = "fragment P on ProjectV2{number owner{__typename ...on Organization{login}}}";
 
 /// What an operation names, and GitHub alone can say whose it is.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Named {
-    /// Ids.
-    pub ids: BTreeSet<String>,
+    /// Ids, each with where it stands first, such as `Mutation.addComment(input:)`.
+    pub ids: BTreeMap<String, String>,
     /// Repositories of the lease, in inputs: there GitHub may follow a name to wherever its repository went.
     pub repositories: BTreeSet<RepoPattern>,
 }
@@ -61,7 +54,8 @@ impl Named {
         self.ids.is_empty() && self.repositories.is_empty()
     }
 
-    fn chunks(&self) -> Vec<Vec<&String>> {
+    /// As many of them as a field takes: the id, and where it stands.
+    fn chunks(&self) -> Vec<Vec<(&String, &String)>> {
         let ids: Vec<_> = self.ids.iter().collect();
         ids.chunks(MOST_TO_A_FIELD).map(<[_]>::to_vec).collect()
     }
@@ -74,7 +68,8 @@ impl Named {
         for (number, ids) in self.chunks().iter().enumerate() {
             definitions.push_str(&format!("$i{number}:[ID!]!"));
             fields.push_str(&format!("i{number}:nodes(ids:$i{number}){WHOSE_IT_IS}"));
-            variables.insert(format!("i{number}"), json!(ids));
+            let ids = ids.iter().map(|(id, _)| json!(id));
+            variables.insert(format!("i{number}"), ids.collect());
         }
         for (number, repository) in self.repositories.iter().enumerate() {
             let (owner, name) = (repository.owner(), repository.name().unwrap_or_default());
@@ -106,8 +101,8 @@ impl Named {
             if nodes.len() != ids.len() {
                 return Err(Refused::Ids);
             }
-            for (id, node) in ids.iter().zip(&nodes) {
-                let refused = || Refused::Id((*id).clone());
+            for ((_, at), node) in ids.iter().zip(&nodes) {
+                let refused = || Refused::Id((*at).clone());
                 let owners = node.as_ref().and_then(Node::owners).ok_or_else(refused)?;
                 for owner in owners {
                     touches.insert(owner.within(scope).ok_or_else(refused)?);

@@ -81,6 +81,8 @@ pub(super) enum Holds {
     Repository,
     /// A branch: of the repository itself, or of one of `OWNER:branch`.
     Head,
+    /// The title of a draft: GitHub puts an issue there whose address it is.
+    Title,
 }
 
 impl List {
@@ -252,11 +254,16 @@ impl Marks {
                 ("anywhere", None) => marks.anywhere = true,
                 ("all", None) => marks.all = true,
                 ("plain", None) => marks.holds = Some(Holds::Nothing),
-                ("held", Some(cst::Value::EnumValue(kind))) if kind.text() == "REPOSITORY" => {
-                    marks.holds = Some(Holds::Repository);
-                }
-                ("held", Some(cst::Value::EnumValue(kind))) if kind.text() == "HEAD" => {
-                    marks.holds = Some(Holds::Head);
+                ("held", Some(cst::Value::EnumValue(kind))) => {
+                    marks.holds = Some(match kind.text().as_str() {
+                        "REPOSITORY" => Holds::Repository,
+                        "HEAD" => Holds::Head,
+                        "TITLE" => Holds::Title,
+                        other => {
+                            faults.push(format!("@held(as: {other}) is not understood"));
+                            return None;
+                        }
+                    });
                 }
                 (name, _) => {
                     faults.push(format!("@{name} is not understood"));

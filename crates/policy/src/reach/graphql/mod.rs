@@ -84,16 +84,22 @@ pub enum NotRead {
     TooLong,
     /// Not the JSON of one request.
     #[error(
-        "a GraphQL request is one JSON object of `query`, `variables` and `operationName`: {0}"
+        "a GraphQL request is one JSON object of `query`, `variables` and `operationName`, each once: line {line}, \
+         column {column} is something else"
     )]
-    Json(String),
+    Json {
+        /// From 1.
+        line: usize,
+        /// From 1; 0 at the beginning of a line.
+        column: usize,
+    },
     /// Not GraphQL.
-    #[error("the document does not parse at byte {at}: {why}")]
+    #[error("the document is not GraphQL from its line {line}, column {column} on")]
     Syntax {
-        /// In the parser's words.
-        why: String,
-        /// Where.
-        at: usize,
+        /// From 1.
+        line: usize,
+        /// From 1, in characters.
+        column: usize,
     },
     /// More than the parser is let do.
     #[error("the document is too large or too deep to be evaluated")]
@@ -136,6 +142,11 @@ pub enum Refused {
         "`{0}` may stand outside the lease there, where names, numbers and addresses alone may be read"
     )]
     Outside(String),
+    /// A title that GitHub might take for the address of something.
+    #[error(
+        "the title in `{0}` may be the address of an issue, which GitHub would put there instead"
+    )]
+    Title(String),
     /// A value of another type than is due there, or none.
     #[error("the value of `{0}` is missing, or of another type than is due there")]
     Value(String),
@@ -152,7 +163,7 @@ pub enum Refused {
     #[error(transparent)]
     Limit(#[from] Limit),
     /// An id of nothing that the lease holds.
-    #[error("`{0}` is the id of nothing within the lease")]
+    #[error("an id in `{0}` is of nothing within the lease")]
     Id(String),
     /// A repository of the lease that is not there under its name.
     #[error("no repository is called `{0}` now")]
@@ -177,8 +188,11 @@ pub enum Limit {
     /// Bytes.
     #[error("more than {0} bytes, with fragments put in place")]
     Length(usize),
-    /// Ids.
-    #[error("more than {0} ids")]
+    /// Values in arguments.
+    #[error("more than {0} values in arguments, with fragments put in place")]
+    Values(usize),
+    /// Ids, and names of repositories.
+    #[error("more than {0} ids and names of repositories")]
     Ids(usize),
 }
 
@@ -202,8 +216,11 @@ impl Asked {
         if body.len() > LONGEST_BODY {
             return Err(NotRead::TooLong);
         }
-        let body: Body =
-            serde_json::from_slice(body).map_err(|error| NotRead::Json(error.to_string()))?;
+        // In words of ours: the library's quote values.
+        let body: Body = serde_json::from_slice(body).map_err(|error| NotRead::Json {
+            line: error.line(),
+            column: error.column(),
+        })?;
         let Document {
             mut operations,
             fragments,
@@ -218,13 +235,16 @@ impl Asked {
         };
         let operation = operations.remove(chosen.ok_or(NotRead::Unnamed)?);
         let sent = body.variables.unwrap_or_default();
-        let variables = sent.clone().into_iter();
-        let variables = variables.map(|(name, value)| (name, value.into()));
+        let mut values = 0;
+        let variables = sent.iter().map(|(name, value)| {
+            let value = Value::of_json(value, &mut values).ok_or(NotRead::TooLarge)?;
+            Ok((name.clone(), value))
+        });
         Ok(Self {
             operation,
             others: operations,
             fragments,
-            variables: variables.collect(),
+            variables: variables.collect::<Result<_, _>>()?,
             sent,
         })
     }

@@ -17,6 +17,9 @@ const MOST_TOKENS: usize = 60_000;
 /// the levels that a document may have.
 const DEEPEST: usize = 64;
 
+/// Ours: in variables, and again in arguments.
+pub(super) const MOST_VALUES: usize = 20_000;
+
 /// A document.
 pub(super) struct Document {
     pub(super) operations: Vec<Operation>,
@@ -105,7 +108,7 @@ impl Document {
             .recursion_limit(DEEPEST);
         let tree = parser.parse();
         if let Some(error) = tree.errors().next() {
-            return Err(unparsed(error));
+            return Err(unparsed(error, text));
         }
         Self::of(&tree)
     }
@@ -247,21 +250,29 @@ impl Value {
     }
 }
 
-impl From<serde_json::Value> for Value {
-    fn from(json: serde_json::Value) -> Self {
-        match json {
+impl Value {
+    /// A variable's value. `None` once there are more than [`MOST_VALUES`].
+    pub(super) fn of_json(json: &serde_json::Value, count: &mut usize) -> Option<Self> {
+        *count += 1;
+        if *count > MOST_VALUES {
+            return None;
+        }
+        Some(match json {
             serde_json::Value::Null => Self::Null,
-            serde_json::Value::Bool(value) => Self::Boolean(value),
+            serde_json::Value::Bool(value) => Self::Boolean(*value),
             serde_json::Value::Number(number) => Self::Number(number.to_string()),
-            serde_json::Value::String(text) => Self::String(text),
+            serde_json::Value::String(text) => Self::String(text.clone()),
             serde_json::Value::Array(values) => {
-                Self::List(values.into_iter().map(Self::from).collect())
+                let values = values.iter().map(|value| Self::of_json(value, count));
+                Self::List(values.collect::<Option<_>>()?)
             }
             serde_json::Value::Object(fields) => {
-                let fields = fields.into_iter();
-                Self::Object(fields.map(|(name, value)| (name, value.into())).collect())
+                let fields = fields.iter();
+                let fields =
+                    fields.map(|(name, value)| Some((name.clone(), Self::of_json(value, count)?)));
+                Self::Object(fields.collect::<Option<_>>()?)
             }
-        }
+        })
     }
 }
 
@@ -368,12 +379,14 @@ fn once<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), NotR
     }
 }
 
-fn unparsed(error: &Error) -> NotRead {
+fn unparsed(error: &Error, text: &str) -> NotRead {
     if error.is_limit() {
         return NotRead::TooLarge;
     }
+    let before = text.get(..error.index()).unwrap_or(text);
+    let line = before.rsplit('\n').next().unwrap_or_default();
     NotRead::Syntax {
-        why: error.message().to_owned(),
-        at: error.index(),
+        line: before.matches('\n').count() + 1,
+        column: line.chars().count() + 1,
     }
 }

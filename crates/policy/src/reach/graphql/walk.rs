@@ -1,11 +1,13 @@
 //! Evaluates an operation, selection by selection, and writes down what it evaluated.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use broker_protocol::names::{OrgName, Permissions, RepoPattern};
 
 use super::list::{self, Holds, LIST, List};
-use super::syntax::{Condition, Field, Fragments, Kind, Operation, Selection, Value};
+use super::syntax::{
+    Condition, Field, Fragments, Kind, Operation, Selection, Value, VariableDefinition,
+};
 use super::{Holding, Limit, Refused, Variables, print};
 use crate::known::is_of_organization;
 use crate::parts::{organization_beyond, repository_beyond};
@@ -26,9 +28,11 @@ pub(super) struct Walk<'a, 's> {
     pub(super) list: &'static List,
     pub(super) scope: &'a Scope<'a>,
     fragments: &'a Fragments,
-    pub(super) operation: &'a Operation,
+    operation: &'a Operation,
+    /// Its variables by their names.
+    pub(super) defined: HashMap<&'a str, &'a VariableDefinition>,
     pub(super) variables: &'a Variables,
-    spent: &'s mut Spent,
+    pub(super) spent: &'s mut Spent,
     /// The fragments that are being put in place.
     spreads: Vec<&'a str>,
     /// The variables that were held to the lease already, as values of these types.
@@ -43,6 +47,7 @@ pub(super) struct Walk<'a, 's> {
 #[derive(Default)]
 pub(super) struct Spent {
     fields: usize,
+    pub(super) values: usize,
     /// Of those that are done.
     bytes: usize,
 }
@@ -80,6 +85,11 @@ impl<'a, 's> Walk<'a, 's> {
             scope,
             fragments,
             operation,
+            defined: operation
+                .variables
+                .iter()
+                .map(|variable| (variable.name.as_str(), variable))
+                .collect(),
             variables,
             spent,
             held: BTreeSet::new(),
@@ -251,7 +261,12 @@ impl<'a, 's> Walk<'a, 's> {
     /// What a field needs that the lease does not hold, in words.
     fn beyond(&self, known: &list::Field, owner: Option<&str>) -> Option<String> {
         if known.all {
-            let all = format!("{}/*", owner?).parse::<RepoPattern>().ok()?;
+            let all = owner.map(|owner| format!("{owner}/*").parse::<RepoPattern>());
+            let Some(Ok(all)) = all else {
+                return Some(format!(
+                    "all repositories of an owner; {WHOSE} names none there"
+                ));
+            };
             return repository_beyond(&[all], self.scope.repositories, WHOSE);
         }
         let held = self.scope.organization;

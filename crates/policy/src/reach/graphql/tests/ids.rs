@@ -6,13 +6,19 @@ use crate::reach::graphql::ids::Answer;
 
 fn touches(lease: &Lease, ids: &[&str], nodes: Value) -> Result<Vec<String>, String> {
     let named = Named {
-        ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+        ids: ids.iter().map(|id| at((*id).to_owned())).collect(),
         ..Named::default()
     };
     let touches = named.within(&lease.scope(), answer(json!({ "i0": nodes })));
     touches
         .map(|all| all.into_iter().collect())
         .map_err(|error| error.to_string())
+}
+
+/// An id, with where it stands.
+fn at(id: String) -> (String, String) {
+    let at = format!("Mutation.of_{id}");
+    (id, at)
 }
 
 fn answer(data: Value) -> Answer {
@@ -64,7 +70,7 @@ fn everything_that_an_id_belongs_to_must_be_within_the_lease() {
         let refused = touches(&lease, &["x"], json!([node]));
         assert_eq!(
             refused,
-            Err("`x` is the id of nothing within the lease".to_owned()),
+            Err("an id in `Mutation.of_x` is of nothing within the lease".to_owned()),
             "{node}"
         );
     }
@@ -80,7 +86,10 @@ fn one_id_of_another_repository_among_fifty_is_refused() {
     assert!(touches(&lease, &ids, json!(nodes)).is_ok());
     nodes[37] = json!({ "repository": { "nameWithOwner": "acme/other" } });
     let refused = touches(&lease, &ids, json!(nodes)).unwrap_err();
-    assert_eq!(refused, "`I_37` is the id of nothing within the lease");
+    assert_eq!(
+        refused,
+        "an id in `Mutation.of_I_37` is of nothing within the lease"
+    );
     nodes.pop();
     assert!(
         touches(&lease, &ids, json!(nodes))
@@ -93,7 +102,7 @@ fn one_id_of_another_repository_among_fifty_is_refused() {
 fn a_hundred_ids_are_asked_about_at_a_time() {
     let ids = (0..250).map(|number| format!("I_{number:03}"));
     let named = Named {
-        ids: ids.collect(),
+        ids: ids.map(at).collect(),
         ..Named::default()
     };
     let asked = named.question();

@@ -8,7 +8,7 @@ fn ids(allowed: &Allowed) -> Vec<&str> {
         .holding
         .named
         .ids
-        .iter()
+        .keys()
         .map(String::as_str)
         .collect()
 }
@@ -211,4 +211,52 @@ fn the_answer_of_a_mutation_is_held_as_a_query_is() {
     ] {
         lease.refuses(&comment(answer));
     }
+}
+
+#[test]
+fn a_draft_whose_title_is_an_address_is_refused() {
+    let lease = Lease::on("", "organization_projects=write").and_organization("acme");
+    let draft = |title: &str| {
+        let query = "mutation($t: String!) { addProjectV2DraftIssue(input: {projectId: \"P\", title: $t}) \
+             { clientMutationId } }";
+        lease.asks(query, json!({ "t": title }))
+    };
+    for title in ["Ship it", "A/B test of the page", "either/or, or both"] {
+        assert!(draft(title).is_ok(), "{title}");
+    }
+    for title in [
+        "https://github.com/other/secret/issues/1",
+        " github.com/other/secret/issues/1 ",
+        "See https://github.com/other/secret/issues/1",
+        "HTTP://github.com/x",
+        "other/secret#1",
+    ] {
+        let refused = draft(title).err().unwrap_or_else(|| panic!("{title}"));
+        assert!(
+            refused.to_string().contains("may be the address"),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn what_a_lease_may_not_do_by_rest_it_may_not_by_graphql() {
+    let projects = Lease::on("", "organization_projects=admin").and_organization("acme");
+    projects.refuses(
+        "mutation { clearProjectV2ItemFieldValue(input: {projectId: \"P\", itemId: \"I\", fieldId: \"F\"}) \
+         { clientMutationId } }",
+    );
+    projects.refuses(
+        "mutation { updateProjectV2(input: {projectId: \"P\", public: true}) { clientMutationId } }",
+    );
+    let pulls = Lease::on("acme/site", "pull_requests=write");
+    for selection in ["body", "bodyText", "bodyHTML"] {
+        pulls.refuses(&of_site(&format!(
+            "issueOrPullRequest(number: 1) {{ ... on Issue {{ {selection} }} }}"
+        )));
+    }
+    pulls.refuses("mutation { minimizeComment(input: {subjectId: \"x\", classifier: SPAM}) { clientMutationId } }");
+    Lease::on("acme/site", "issues=read").refuses(&of_site(
+        "defaultBranchRef { refUpdateRule { requiredApprovingReviewCount } }",
+    ));
 }

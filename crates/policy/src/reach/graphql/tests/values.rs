@@ -129,3 +129,15 @@ fn an_argument_or_an_input_that_is_not_listed_is_refused() {
     let refused = lease.refuses_with(query, json!({ "f": { "repository": "x" } }));
     assert!(refused.contains("`IssueFilters.repository`"), "{refused}");
 }
+
+#[test]
+fn where_null_was_sent_the_default_is_held_too() {
+    let lease = Lease::on("acme/site", "contents=write");
+    let query = "mutation($r: String = \"acme/other\") { createCommitOnBranch(input: {branch: \
+         {repositoryNameWithOwner: $r, branchName: \"main\"}, message: {headline: \"x\"}, expectedHeadOid: \"0\", \
+         fileChanges: {}}) { clientMutationId } }";
+    for variables in [json!({}), json!({ "r": null })] {
+        assert!(lease.refuses_with(query, variables).contains("acme/other"));
+    }
+    assert!(lease.asks(query, json!({ "r": "acme/site" })).is_ok());
+}
