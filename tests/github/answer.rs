@@ -1,5 +1,6 @@
 //! An answer, and GitHub's way to say no.
 
+use axum::body::Bytes;
 use serde_json::{Value, json};
 
 /// What goes back.
@@ -16,6 +17,7 @@ pub(crate) enum Body {
     None,
     Json(Value),
     Text(String),
+    Bytes(Bytes),
 }
 
 impl Answer {
@@ -40,6 +42,14 @@ impl Answer {
             status,
             headers: Vec::new(),
             body: Body::Text(text.to_owned()),
+        }
+    }
+
+    pub(crate) fn bytes(status: u16, bytes: Bytes) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Body::Bytes(bytes),
         }
     }
 

@@ -27,6 +27,7 @@ fn bytes(answer: &Answer) -> Bytes {
         Body::None => Bytes::new(),
         Body::Json(json) => Bytes::from(json.to_string()),
         Body::Text(text) => Bytes::from(text.clone()),
+        Body::Bytes(bytes) => bytes.clone(),
     }
 }
 

@@ -248,6 +248,7 @@ fn not_modified(request: &Request, answer: &mut Answer) -> bool {
         Body::Json(_) => "application/json; charset=utf-8",
         Body::Text(text) if text.starts_with(['{', '[']) => "application/json; charset=utf-8",
         Body::Text(_) => "text/html; charset=utf-8",
+        Body::Bytes(_) => "application/octet-stream",
     };
     let typed = ("content-type".to_owned(), kind.to_owned());
     let json = match &answer.body {

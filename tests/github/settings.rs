@@ -27,6 +27,8 @@ pub struct Settings {
     pub rate_limits: bool,
     /// Points a minute and principal before the secondary limit; 1 for a read, 5 for a change.
     pub points_a_minute: u64,
+    /// Where files of releases are downloaded from, such as `https://localhost:PORT`. Without one the API sends them.
+    pub downloads: Option<String>,
     /// The file with GitHub's public schema. Without one there is no GraphQL.
     pub graphql_schema: Option<PathBuf>,
     /// In GraphQL, wherever the schema lets a field lead to an object there is one, elsewhere if there is a choice.
@@ -44,6 +46,7 @@ impl Default for Settings {
             lockout_after: 10,
             rate_limits: true,
             points_a_minute: 900,
+            downloads: None,
             graphql_schema: None,
             leads_out: false,
         }

@@ -110,6 +110,10 @@ pub(crate) struct Run {
 pub(crate) struct Release {
     pub(crate) id: u64,
     pub(crate) tag: String,
+    pub(crate) name: String,
+    pub(crate) body: String,
+    /// Not published yet.
+    pub(crate) draft: bool,
     pub(crate) by: String,
     pub(crate) at: Timestamp,
     pub(crate) assets: Vec<Asset>,

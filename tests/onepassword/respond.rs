@@ -49,6 +49,7 @@ impl Service for State {
             Body::None => None,
             Body::Json(_) => Some("application/json"),
             Body::Text(_) => Some("text/plain"),
+            Body::Bytes(_) => Some("application/octet-stream"),
         };
         if let Some(kind) = kind {
             let typed = ("content-type".to_owned(), kind.to_owned());

@@ -40,7 +40,7 @@ const CALLS = {
   "/repos/{owner}/{repo}/commits": ["get"],
   "/repos/{owner}/{repo}/commits/{ref}/statuses": ["get"],
   "/repos/{owner}/{repo}/releases": ["get", "post"],
-  "/repos/{owner}/{repo}/releases/{release_id}": ["get"],
+  "/repos/{owner}/{repo}/releases/{release_id}": ["get", "patch"],
   "/repos/{owner}/{repo}/releases/tags/{tag}": ["get"],
   "/repos/{owner}/{repo}/deployments": ["get"],
   "/repos/{owner}/{repo}/environments": ["get"],

@@ -214,6 +214,12 @@ fn releases_and_runs(stage: &mut Stage, at: &str) {
         CLASSIC,
         200,
     );
+    stage.tell(
+        &format!("PATCH {at}/releases/{}", release["id"]),
+        CLASSIC,
+        &json!({"name": "The first", "draft": false}),
+        200,
+    );
     stage.ask(&format!("GET {at}/releases/1"), CLASSIC, 404);
     stage.ask(&format!("GET {at}/releases/tags/v1"), CLASSIC, 200);
     stage

@@ -159,6 +159,6 @@ impl State {
 fn message(answer: &Answer) -> String {
     match &answer.body {
         Body::Json(body) => body["message"].as_str().unwrap_or_default().to_owned(),
-        Body::Text(_) | Body::None => String::new(),
+        Body::Text(_) | Body::Bytes(_) | Body::None => String::new(),
     }
 }

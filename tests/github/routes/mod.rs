@@ -58,6 +58,7 @@ impl State {
                 let login = self.organization_of(id)?;
                 self.list_organization_repositories(request, who, &login)
             }
+            ("GET", ["release-assets", id]) => self.download(request, id),
             ("GET", ["repositories", id]) => self.get_repository_by_id(request, who, id),
             (_, ["repositories", id, rest @ ..]) => {
                 self.repository_call_by_id(request, who, id, rest)

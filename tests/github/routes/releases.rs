@@ -42,6 +42,16 @@ impl State {
                 return Ok(accepted(linked(Answer::json(200, list), link), needs));
             }
             ("POST", [], false) => return self.make_release(request, who, id),
+            ("GET", ["assets", asset], false) => {
+                let wanted = request.header("accept").unwrap_or_default();
+                let answer = self.asset_answer(request, repository, asset);
+                let answer = answer.filter(|_| wanted.contains("octet-stream"));
+                return answer.ok_or_else(Answer::not_found);
+            }
+            ("PATCH", [release], false) => {
+                let release = by_id(release).ok_or_else(Answer::not_found)?.id;
+                return self.change_release(request, (id, release));
+            }
             ("POST", [release, "assets"], true) => {
                 let release = by_id(release).ok_or_else(Answer::not_found)?.id;
                 return self.upload(request, who, (id, release));
@@ -66,15 +76,57 @@ impl State {
         let release = Release {
             id: self.next_id(),
             tag: tag.to_owned(),
+            name: tag.to_owned(),
+            body: String::new(),
+            draft: false,
             by: author(who),
             at: self.clock.now(),
             assets: Vec::new(),
         };
+        let release = described(release, &body);
         let object = self.release_object(request, &self.repositories[&id], &release);
         self.releases_of(id).push(release);
         let location = object["url"].as_str().unwrap_or_default().to_owned();
         let answer = Answer::json(201, object).with("location", location);
         Ok(accepted(answer, WRITE))
+    }
+
+    fn change_release(&mut self, request: &Request, (id, release): (u64, u64)) -> Outcome {
+        let body = request.json()?;
+        let mut releases = self.releases_of(id).iter_mut();
+        let release = releases.find(|one| one.id == release);
+        let release = release.expect("it was just found");
+        *release = described(release.clone(), &body);
+        let release = release.clone();
+        let object = self.release_object(request, &self.repositories[&id], &release);
+        Ok(accepted(Answer::json(200, object), WRITE))
+    }
+
+    /// A file's bytes, or where a host of its own has them for whoever knows the address.
+    fn asset_answer(&self, request: &Request, repository: &Repository, id: &str) -> Option<Answer> {
+        let releases = repository.releases.iter();
+        let mut assets = releases.flat_map(|release| &release.assets);
+        let asset = assets.find(|asset| asset.id.to_string() == id)?;
+        let answer = match &self.settings.downloads {
+            Some(host) if !request.is_upload() => {
+                let location = format!("{host}/release-assets/{id}?sig={}", signature(asset));
+                Answer::empty(302).with("location", location)
+            }
+            _ => Answer::bytes(200, asset.bytes.clone()),
+        };
+        Some(accepted(answer, CONTENTS))
+    }
+
+    /// What that host has, without credentials.
+    pub(super) fn download(&self, request: &Request, id: &str) -> Outcome {
+        let releases = self.repositories.values().flat_map(|one| &one.releases);
+        let mut assets = releases.flat_map(|release| &release.assets);
+        let asset = assets.find(|asset| {
+            let sent = request.query_value("sig");
+            asset.id.to_string() == id && sent.as_deref() == Some(&signature(asset))
+        });
+        let asset = asset.ok_or_else(Answer::not_found)?;
+        Ok(Answer::bytes(200, asset.bytes.clone()))
     }
 
     fn upload(&mut self, request: &Request, who: &Who, (id, release): (u64, u64)) -> Outcome {
@@ -126,8 +178,8 @@ impl State {
             "upload_url": format!("{uploads}/assets{{?name,label}}"),
             "tarball_url": format!("{api}/repos/{full_name}/tarball/{}", release.tag),
             "zipball_url": format!("{api}/repos/{full_name}/zipball/{}", release.tag),
-            "tag_name": release.tag, "target_commitish": "main", "name": release.tag, "body": "",
-            "draft": false, "prerelease": false, "immutable": false,
+            "tag_name": release.tag, "target_commitish": "main", "name": release.name, "body": release.body,
+            "draft": release.draft, "prerelease": false, "immutable": false,
             "created_at": iso(release.at), "published_at": iso(release.at),
             "author": self.account_object(&api, &release.by), "assets": assets,
         })
@@ -152,6 +204,23 @@ impl State {
             "uploader": self.account_object(&api, by),
         })
     }
+}
+
+/// A release as a request describes it further.
+fn described(mut release: Release, body: &Value) -> Release {
+    if let Some(name) = body["name"].as_str() {
+        name.clone_into(&mut release.name);
+    }
+    if let Some(text) = body["body"].as_str() {
+        text.clone_into(&mut release.body);
+    }
+    release.draft = body["draft"].as_bool().unwrap_or(release.draft);
+    release
+}
+
+/// What makes the address of a file hard to guess.
+fn signature(asset: &Asset) -> String {
+    hex(&Sha256::digest(asset.id.to_be_bytes()))
 }
 
 fn author(who: &Who) -> String {

@@ -21,11 +21,13 @@ pub(super) fn release(
     let latest = repository.releases.last().is_some_and(|last| last.id == id);
     Some(match name {
         "databaseId" => leaf(id),
-        "name" | "tagName" => leaf(it.tag.as_str()),
+        "name" => leaf(it.name.as_str()),
+        "tagName" => leaf(it.tag.as_str()),
+        "isDraft" => leaf(it.draft),
         "author" => user_of(&state, &it.by),
         "createdAt" | "publishedAt" | "updatedAt" => time(it.at),
         "isLatest" => leaf(latest),
-        "description" | "descriptionHTML" => leaf(""),
+        "description" | "descriptionHTML" => leaf(it.body.as_str()),
         "repository" => Found::One(Thing::Repository(of)),
         "tag" => maybe(
             repository
