@@ -1,6 +1,7 @@
 //! Programs of others under `tokenctl exec`, unchanged, to which GitHub is at its own names.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -13,7 +14,7 @@ use tempfile::TempDir;
 use crate::accounts;
 use crate::broker::{Ran, own};
 use crate::canary;
-use crate::github::{World, hashed};
+use crate::github::{IssueOf, World, hashed};
 use crate::github_com::GithubCom;
 use crate::{Home, TestBroker};
 
@@ -37,8 +38,9 @@ const PURPOSES: [(&str, &str, &str, &str); 4] = [
     (
         SITE,
         "acme/site",
-        "issues = \"write\", contents = \"write\", workflows = \"write\", actions = \"read\", \
-         secrets = \"write\"",
+        "issues = \"write\", pull_requests = \"write\", contents = \"write\", \
+         workflows = \"write\", actions = \"read\", secrets = \"write\", checks = \"read\", \
+         statuses = \"read\"",
         "deliver = \"proxy\"",
     ),
     (
@@ -62,6 +64,8 @@ pub struct Scene {
     pub broker: TestBroker,
     /// Where the user's programs have their home, their temporary and their runtime files.
     user: TempDir,
+    /// What their environment holds besides.
+    variables: BTreeMap<String, OsString>,
     /// That of the sockets of a broker that every account may ask.
     _open: Option<TempDir>,
 }
@@ -74,10 +78,10 @@ pub struct Lease {
     pub token: String,
 }
 
-/// Who and what there is at this GitHub.
+/// Who and what there is at this GitHub: issues, and in two repositories a pull request of Alice's.
 #[must_use]
 pub fn world() -> World {
-    World::new()
+    let world = World::new()
         .organization("acme", &["acme-bot"])
         .organization("other", &["acme-bot"])
         .repository_with("acme/site", |site| {
@@ -87,7 +91,19 @@ pub fn world() -> World {
         .repository("acme/docs")
         .repository("acme/new")
         .repository("other/site")
-        .classic(canary::CLASSIC, "acme-bot", &["repo", "workflow"])
+        .classic(canary::CLASSIC, "acme-bot", &["repo", "workflow"]);
+    let world = world.issue("other/site", "The header is theirs");
+    ["acme/site", "acme/docs"]
+        .into_iter()
+        .fold(world, |world, repository| {
+            let pull = IssueOf {
+                by: Some("alice".to_owned()),
+                ..IssueOf::pull("Paint it blue", "blue")
+            };
+            world
+                .issue(repository, "The header is red")
+                .issue_with(repository, pull)
+        })
 }
 
 impl Default for Scene {
@@ -137,6 +153,7 @@ impl Scene {
             com,
             broker,
             user,
+            variables: BTreeMap::new(),
             _open: open,
         }
     }
@@ -146,6 +163,11 @@ impl Scene {
     pub fn restarted(self) -> Self {
         let broker = self.com.broker(self.broker.kill());
         Self { broker, ..self }
+    }
+
+    /// From now on the user's programs have this in their environment.
+    pub fn set(&mut self, variable: &str, value: impl Into<OsString>) {
+        self.variables.insert(variable.to_owned(), value.into());
     }
 
     /// A file or directory of the user's. There are `tmp`, `run`, `work` and `out`.
@@ -172,6 +194,7 @@ impl Scene {
             .env("GIT_TERMINAL_PROMPT", "0")
             // Nothing of what Python compiles may stay in the tree.
             .env("PYTHONDONTWRITEBYTECODE", "1")
+            .envs(&self.variables)
             .current_dir(self.path("work"));
         tokenctl
     }
