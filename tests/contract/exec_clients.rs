@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use support::broker::{Ran, own};
+use support::github::schema;
 use support::github_com::can_be_played;
 use support::scenes::exec::{LABEL_SYNC, Scene};
 use support::{canary, needs};
@@ -128,12 +129,24 @@ fn p8_pygithub_syncs_the_labels_of_all_repositories_with_a_token_that_github_nev
     }
 }
 
-/// What is not Octokit's: `exec_octokit.mjs` says what each script does.
-const SCRIPTS: [&str; 4] = [
+/// One script, written six ways: `exec_octokit.mjs` says what it does.
+const SCRIPTS: [&str; 6] = [
     "exec_octokit.mjs",
     "exec_pygithub.py",
     "exec_requests.py",
     "exec_httpx.py",
+    "exec_gh.sh",
+    "exec_curl.sh",
+];
+
+/// What each is told of what it asks for outside the lease.
+const REFUSED: [&str; 6] = [
+    "other/site",
+    "repository_hooks",
+    "GET /user",
+    "`User.email`",
+    "other/site",
+    "is the id of nothing within the lease",
 ];
 
 /// All that a library may do in one repository, and the names of the others.
@@ -147,10 +160,21 @@ fn p8_libraries_do_what_the_lease_holds_and_are_told_what_it_does_not() {
     let Some(tools) = needs::conformance_tools().filter(|_| can_be_played()) else {
         return;
     };
+    let programs = ["curl", "gh"].map(needs::program);
+    let Some(schema) = schema().filter(|_| programs == [true; 2]) else {
+        return;
+    };
     let scene = Scene::new();
     scene.broker.home.policy("library.toml", &own(LIBRARY));
     scene.broker.reload();
-    let told = json!({"owner": "acme", "repo": "site", "other": "other/site"});
+    let other_issue = scene.com.github.change(|state| {
+        state.settings.graphql_schema = Some(schema);
+        state.add_issue("acme/site", "The footer is gone");
+        state.issue("other/site#1").node_id()
+    });
+    let told = json!({
+        "owner": "acme", "repo": "site", "other": "other/site", "other_issue": other_issue,
+    });
     let labels: Vec<_> = (0..45).map(|number| format!("label-{number:02}")).collect();
     for name in SCRIPTS {
         scene.com.github.change(|state| {
@@ -159,27 +183,39 @@ fn p8_libraries_do_what_the_lease_holds_and_are_told_what_it_does_not() {
         });
         scene.forget();
         let before = scene.refused().len();
-        let program = if name.ends_with(".py") {
-            python(&tools)
-        } else {
-            node(&tools)
+        let got = match name.rsplit_once('.') {
+            Some((_, "sh")) => {
+                let arguments = ["acme/site", "other/site", &other_issue].map(Path::new);
+                let script = script(name);
+                let command = [&[Path::new("sh"), &script], &arguments[..]].concat();
+                of_lines(&Ran::of(&mut exec(&scene, "library", &command)).success())
+            }
+            ending => {
+                let is_python = ending.is_some_and(|(_, ending)| ending == "py");
+                let program = if is_python { python } else { node }(&tools);
+                let mut exec = exec(&scene, "library", &[&program, &script(name), &tools]);
+                let ran = Ran::with_input(&mut exec, &told.to_string());
+                serde_json::from_str(&ran.success()).unwrap()
+            }
         };
-        let mut exec = exec(&scene, "library", &[&program, &script(name), &tools]);
-        let ran = Ran::with_input(&mut exec, &told.to_string());
-        let got: Value = serde_json::from_str(&ran.success()).unwrap();
         assert_eq!(got["labels"], json!(labels), "{name}: all pages");
         assert_eq!(
             (&got["made"], &got["found"]),
             (&json!(201), &json!("type/bug")),
             "{name}"
         );
-        let words = [
-            "other/site",
-            "repository_hooks",
-            "GET /user",
-            "GraphQL is not served",
-        ];
-        for (refused, words) in got["refused"].as_array().unwrap().iter().zip(words) {
+        let titles = ["The header is red", "The footer is gone"];
+        assert_eq!(got["issues"], json!(titles), "{name}");
+        let comments = scene
+            .com
+            .github
+            .change(|state| state.comments("acme/site#1"));
+        assert_eq!(comments.last().unwrap().body, "So it is", "{name}");
+        let url = got["commented"].as_str().unwrap();
+        assert!(url.contains("/acme/site/issues/1#"), "{name}: {url}");
+        let refused = got["refused"].as_array().unwrap();
+        assert_eq!(refused.len(), REFUSED.len(), "{name}");
+        for (refused, words) in refused.iter().zip(REFUSED) {
             let (status, code) = (&refused["status"], &refused["code"]);
             assert_eq!(
                 (status, code),
@@ -191,15 +227,54 @@ fn p8_libraries_do_what_the_lease_holds_and_are_told_what_it_does_not() {
         }
         assert_eq!(
             scene.refused().len(),
-            before + words.len(),
+            before + REFUSED.len(),
             "{name}: each is on record"
         );
-        scene.assert_within(&["/orgs/acme", "/repos/acme/site"]);
+        scene.assert_within(&["/orgs/acme", "/repos/acme/site", "/graphql"]);
+        assert_eq!(changed(&scene), ["addComment"], "{name}");
         if name == "exec_pygithub.py" {
             pygithub_did_more(&scene, &got);
         }
     }
+    assert_eq!(
+        scene
+            .com
+            .github
+            .change(|state| state.comments("acme/site#1"))
+            .len(),
+        6
+    );
     scene.broker.home.ctl(&["audit", "verify"]).success();
+}
+
+/// What shell scripts write, as the others do.
+fn of_lines(text: &str) -> Value {
+    let mut got = json!({"labels": [], "issues": [], "refused": []});
+    for line in text.lines() {
+        let (word, rest) = line.split_once(' ').unwrap();
+        match word {
+            "label" => got["labels"].as_array_mut().unwrap().push(json!(rest)),
+            "issue" => got["issues"].as_array_mut().unwrap().push(json!(rest)),
+            "refused" => {
+                let words: Vec<_> = rest.splitn(3, ' ').collect();
+                let status: u16 = words[0].parse().unwrap();
+                let told = json!({"status": status, "code": words[1], "message": words[2]});
+                got["refused"].as_array_mut().unwrap().push(told);
+            }
+            "made" => got["made"] = json!(rest.parse::<u16>().unwrap()),
+            _ => got[word] = json!(rest),
+        }
+    }
+    got
+}
+
+/// The mutations that were carried out.
+fn changed(scene: &Scene) -> Vec<String> {
+    let touched = scene.com.github.touched().into_iter();
+    touched
+        .flat_map(|one| one.changed)
+        .map(|changed| changed.by)
+        .collect()
 }
 
 #[track_caller]

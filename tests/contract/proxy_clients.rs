@@ -85,7 +85,7 @@ impl Setting {
             (&got["made"], &got["found"]),
             (&json!(201), &json!("type/bug"))
         );
-        for (refused, why) in [(0, "acme/docs"), (1, "GraphQL is not served")] {
+        for (refused, why) in [(0, "acme/docs"), (1, "`User.email`")] {
             let refused = &got["refused"][refused];
             assert_eq!(
                 (&refused["status"], &refused["code"]),

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 
+from documents import COMMENT, EMAIL, ISSUES, comment, place
 from github import Auth, Github, GithubException
 
 told = json.load(sys.stdin)
@@ -31,6 +32,11 @@ def refused(call):
         }
 
 
+def graphql(query, variables=None):
+    _, answer = github.requester.graphql_query(query, variables or {})
+    return answer["data"]
+
+
 organization = github.get_organization(told["owner"])
 repositories = [repository.name for repository in organization.get_repos()]
 repository = github.get_repo(f"{told['owner']}/{told['repo']}")
@@ -46,19 +52,25 @@ with open("site.zip", "wb") as file:
     file.write(b"zipped")
 asset = release.upload_asset("site.zip", content_type="application/zip")
 text = repository.get_contents("README.md").decoded_content
+issues = graphql(ISSUES, place(repository.full_name))["repository"]["issues"]["nodes"]
+said = graphql(COMMENT, comment(issues[0]["id"]))["addComment"]
 json.dump(
     {
         "repositories": repositories,
         "labels": labels,
         "made": 201,
         "found": found.name,
+        "issues": [issue["title"] for issue in issues],
+        "commented": said["commentEdge"]["node"]["url"],
         "asset": asset.size,
         "text": text.decode(),
         "refused": [
             refused(lambda: github.get_repo(told["other"])),
             refused(lambda: list(repository.get_hooks())),
             refused(lambda: github.get_user().login),
-            refused(lambda: github.requester.graphql_query("{viewer{login}}", {})),
+            refused(lambda: graphql(EMAIL)),
+            refused(lambda: graphql(ISSUES, place(told["other"]))),
+            refused(lambda: graphql(COMMENT, comment(told["other_issue"]))),
         ],
     },
     sys.stdout,

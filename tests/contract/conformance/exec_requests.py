@@ -6,6 +6,7 @@ import sys
 from urllib.parse import quote
 
 import requests
+from documents import COMMENT, EMAIL, ISSUES, comment, place
 from refusal import refused
 
 API = "https://api.github.com"
@@ -21,6 +22,10 @@ def good(answer):
     return answer
 
 
+def graphql(query, variables=None):
+    return github.post(f"{API}/graphql", json={"query": query, "variables": variables})
+
+
 labels, page = [], f"{here}/labels?per_page=10"
 while page:
     answer = good(github.get(page))
@@ -29,16 +34,23 @@ while page:
 name = "type/bug"
 made = github.post(f"{here}/labels", json={"name": name, "color": "ff0000"})
 found = good(github.get(f"{here}/labels/{quote(name, safe='')}"))
+ours = place(f"{told['owner']}/{told['repo']}")
+issues = good(graphql(ISSUES, ours)).json()["data"]["repository"]["issues"]["nodes"]
+said = good(graphql(COMMENT, comment(issues[0]["id"]))).json()["data"]["addComment"]
 json.dump(
     {
         "labels": labels,
         "made": made.status_code,
         "found": found.json()["name"],
+        "issues": [issue["title"] for issue in issues],
+        "commented": said["commentEdge"]["node"]["url"],
         "refused": [
             refused(github.get(f"{API}/repos/{told['other']}")),
             refused(github.get(f"{here}/hooks")),
             refused(github.get(f"{API}/user")),
-            refused(github.post(f"{API}/graphql", json={"query": "{viewer{login}}"})),
+            refused(graphql(EMAIL)),
+            refused(graphql(ISSUES, place(told["other"]))),
+            refused(graphql(COMMENT, comment(told["other_issue"]))),
         ],
     },
     sys.stdout,

@@ -28,7 +28,7 @@ with httpx.Client(
     made = github.post(here, json={"name": name, "color": "ff0000"})
     found = github.get(here + "/" + quote(name, safe="")).raise_for_status()
     elsewhere = github.get(f"/repos/{told['owner']}/{told['other']}/labels")
-    graphql = github.post("/graphql", json={"query": "{ viewer { login } }"})
+    graphql = github.post("/graphql", json={"query": "{ viewer { email } }"})
     json.dump(
         {
             "labels": labels,

@@ -42,7 +42,7 @@ console.log(
     ...done,
     refused: [
       await refused(octokit.rest.issues.listLabelsForRepo(elsewhere)),
-      await refused(octokit.graphql("{ viewer { login } }")),
+      await refused(octokit.graphql("{ viewer { email } }")),
     ],
     waits,
   }),
