@@ -102,7 +102,8 @@ fn a_script_goes_on_past_the_end_of_its_first_token_and_the_log_names_both_under
         scene.curl("GET", ONE, "").success();
         broker.home.records_of("lease.issued").len() == 2
     });
-    github.advance(20 * MINUTE);
+    // 90 minutes after the first.
+    github.advance(35 * MINUTE);
     let second = r#"{"name":"second","color":"ff0000"}"#;
     scene.curl("POST", ONE, second).success();
     assert_eq!(scene.minted(), 2);

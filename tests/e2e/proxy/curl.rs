@@ -189,10 +189,15 @@ fn what_the_lease_does_not_hold_is_refused_in_githubs_form_and_recorded() {
         ("/repos/acme/site/contents/README.md", "contents"),
         ("/user", "GET /user"),
         ("/search/code?q=repo:acme/docs", "GET /search/code"),
-        ("/graphql", "GraphQL"),
+        ("/graphql", "`User.email`"),
     ];
     for (path, names) in refused {
-        let got = scene.curl(&token, &["--fail-with-body", &scene.url(path)]);
+        let url = scene.url(path);
+        let mut asked = vec!["--fail-with-body", &url];
+        if path == "/graphql" {
+            asked.extend(["--data", r#"{"query":"{viewer{email}}"}"#]);
+        }
+        let got = scene.curl(&token, &asked);
         assert_eq!(
             (got.status.as_str(), got.ran.code()),
             ("403", Some(22)),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use support::github::{Place, Stored};
+use support::github::{Place, State, Stored, schema};
 use support::home::write_private;
 use support::needs;
 
@@ -147,25 +147,47 @@ fn what_gh_asks_by_rest_works_within_the_lease_and_names_what_is_missing_outside
 }
 
 #[test]
-fn gh_says_that_graphql_is_not_served() {
-    if !needs::program("gh") {
+fn what_gh_asks_by_graphql_works_within_the_lease_and_names_what_is_missing_outside() {
+    let Some(schema) = schema().filter(|_| needs::program("gh")) else {
         return;
-    }
+    };
     let scene = Scene::of_a_server();
     let Lease { token, .. } = scene.lease();
-    for command in [
-        &["issue", "list", "-R", "acme/site"][..],
-        &["pr", "list", "-R", "acme/site"],
-        &["repo", "view", "acme/site"],
-        &["api", "graphql", "-f", "query={viewer{login}}"],
+    scene.github.change(|state| {
+        state.settings.graphql_schema = Some(schema);
+        state.add_issue("acme/site", "The header is red");
+    });
+    let list = ["issue", "list", "-R", "acme/site"];
+    let listed = scene.gh(&token, &list).success();
+    assert!(listed.contains("The header is red"), "{listed}");
+    scene
+        .gh(&token, &["issue", "close", "1", "-R", "acme/site"])
+        .success();
+    let issue = |state: &mut State| state.issue("acme/site#1").state();
+    assert_eq!(scene.github.change(issue), "CLOSED");
+    assert!(
+        scene.reached().iter().all(|call| call == "POST /graphql"),
+        "{:?}",
+        scene.reached()
+    );
+
+    scene.github.forget_calls();
+    for (command, words) in [
+        (&["issue", "list", "-R", "acme/docs"][..], "acme/docs"),
+        (&["pr", "list", "-R", "acme/site"], "`pull_requests: read`"),
+        (
+            &["api", "graphql", "-f", "query={viewer{email}}"],
+            "`User.email`",
+        ),
     ] {
         let told = scene.gh_refused(&token, command);
-        assert!(
-            told.contains("GraphQL is not served"),
-            "{command:?}: {told}"
-        );
+        assert!(told.contains(words), "{command:?}: {told}");
     }
-    assert_eq!(scene.reached(), [""; 0]);
+    let touched = scene.github.touched();
+    assert!(
+        touched.iter().all(|one| one.changed.is_empty()),
+        "{touched:?}"
+    );
     let refused = scene.broker.home.records_of("proxy.refused");
     assert!(
         refused.iter().all(|one| one["path"] == "/graphql"),

@@ -104,7 +104,7 @@ fn p8_a_script_asks_github_as_ever_and_gets_what_the_lease_holds() {
         ("operation", api("API/user")),
         (
             "graphql",
-            api("API/graphql -d '{\"query\":\"{viewer{login}}\"}'"),
+            api("API/graphql -d '{\"query\":\"{viewer{email}}\"}'"),
         ),
         (
             "git",
