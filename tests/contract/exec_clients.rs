@@ -146,7 +146,7 @@ const REFUSED: [&str; 6] = [
     "GET /user",
     "`User.email`",
     "other/site",
-    "is the id of nothing within the lease",
+    "is of nothing within the lease",
 ];
 
 /// All that a library may do in one repository, and the names of the others.

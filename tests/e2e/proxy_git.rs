@@ -213,7 +213,8 @@ fn p8_git_prints_why_it_is_refused_and_nothing_reaches_github() {
         let refused = [
             (
                 scene.push(&token, &clone),
-                "remote: tokend: refused: permission `contents: write`; the lease allows `read`",
+                "remote: tokend: refused: permission `contents: write`; the lease allows `read`; \
+                 to allow it, add `contents = \"write\"` to `permissions` of the purpose",
             ),
             (
                 scene.clone(&token, "https://github.com/other/site.git", "other"),

@@ -46,7 +46,8 @@ fn the_loop_for_git_fetch_makes_three_attempts_and_stops_at_a_refusal() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
     for refused in [
-        "remote: tokend: refused: permission `contents: read`; the lease does not allow it\n\
+        "remote: tokend: refused: permission `contents: read`; the lease does not allow it; \
+         to allow it, add `contents = \"read\"` to `permissions` of the purpose\n\
          fatal: unable to access 'https://github.com/acme/site/': The requested URL returned error: 403",
         "fatal: unable to access 'https://github.com/acme/site/': CONNECT tunnel failed, response 403",
     ] {

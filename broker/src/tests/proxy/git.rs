@@ -94,13 +94,15 @@ fn p8_git_beyond_the_lease_never_reaches_github_and_is_told_why_in_text() {
             "GET",
             PUSH,
             too_wide,
-            "refused: permission `contents: write`; the lease allows `read`",
+            "refused: permission `contents: write`; the lease allows `read`; \
+             to allow it, add `contents = \"write\"` to `permissions` of the purpose",
         ),
         (
             "POST",
             "/acme/site.git/git-receive-pack",
             too_wide,
-            "refused: permission `contents: write`; the lease allows `read`",
+            "refused: permission `contents: write`; the lease allows `read`; \
+             to allow it, add `contents = \"write\"` to `permissions` of the purpose",
         ),
         (
             "POST",
@@ -199,7 +201,8 @@ fn a_batch_of_git_lfs_is_held_to_what_its_body_says_and_goes_on_as_it_came() {
             scene.ask("POST", BATCH, UPLOAD),
             403,
             "too_wide",
-            "refused: permission `contents: write`; the lease allows `read`",
+            "refused: permission `contents: write`; the lease allows `read`; \
+             to allow it, add `contents = \"write\"` to `permissions` of the purpose",
         ),
         (
             scene.ask("POST", BATCH, &twice),

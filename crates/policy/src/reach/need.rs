@@ -105,11 +105,21 @@ impl Need {
     }
 }
 
-/// The first permission that is missing, in words, where none of these sets is there.
+/// The first permission that is missing, in words, where none of these sets is there, and the line that gives it.
 pub(super) fn missing(any: &[Permissions], has: &Permissions, whose: &str) -> Option<String> {
-    let beyond = |set| permission_beyond(&without_metadata(set), has, whose);
-    let beyond = any.iter().map(beyond).collect::<Option<Vec<_>>>()?;
-    beyond.into_iter().next()
+    let any: Vec<_> = any.iter().map(without_metadata).collect();
+    let beyond = any.iter().map(|set| permission_beyond(set, has, whose));
+    let beyond = beyond.collect::<Option<Vec<_>>>()?.into_iter().next()?;
+    let line = |set: &Permissions| {
+        let pairs = set.iter();
+        let pairs = pairs.map(|(name, level)| format!("{name} = \"{}\"", level.as_str()));
+        format!("`{}`", pairs.collect::<Vec<_>>().join(", "))
+    };
+    let lines: Vec<_> = any.iter().map(line).collect();
+    let lines = lines.join(" or ");
+    Some(format!(
+        "{beyond}; to allow it, add {lines} to `permissions` of the purpose"
+    ))
 }
 
 /// The repository that a path names.

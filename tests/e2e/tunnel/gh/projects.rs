@@ -58,7 +58,7 @@ fn a_script_sets_up_a_project_with_its_field_its_items_and_its_repositories() {
         ran.output("setup");
         for (name, words) in [
             ("other", "`Query.organization` needs organisation `other`"),
-            ("item", "is the id of nothing within the lease"),
+            ("item", "is of nothing within the lease"),
         ] {
             let ran = ran.of(name);
             assert_ne!(ran.code(), Some(0), "{name}: {ran:?}");

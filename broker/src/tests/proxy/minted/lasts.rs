@@ -14,6 +14,11 @@ fn a_run_of_ninety_minutes_crosses_the_hour_without_an_error_of_its_own() {
         if minute == 56 {
             wait::until(|| setting.issued().len() == 2);
         }
+        // And then the first one is ended, while it is still one.
+        if minute == 57 {
+            let revoked = || setting.broker.home.records_of("token.revoked");
+            wait::until(|| revoked().len() == 1);
+        }
         setting.advance(MINUTE);
     }
     assert_eq!(setting.mints(), 2);

@@ -284,8 +284,7 @@ impl<'a, 's> Walk<'a, 's> {
             };
             return what;
         }
-        let what = missing(&sets, self.scope.permissions, WHOSE)?;
-        Some(format!("{what}; to allow it, {}", lines(&sets)))
+        missing(&sets, self.scope.permissions, WHOSE)
     }
 }
 
@@ -301,15 +300,4 @@ const fn root(kind: Kind) -> &'static str {
 
 pub(super) fn is_named(organization: &OrgName, name: &str) -> bool {
     organization.as_str().eq_ignore_ascii_case(name)
-}
-
-/// What to write into a policy, for any one of these sets.
-fn lines(sets: &[Permissions]) -> String {
-    let line = |set: &Permissions| {
-        let pairs = set.iter();
-        let pairs = pairs.map(|(name, level)| format!("{name} = \"{}\"", level.as_str()));
-        format!("`{}`", pairs.collect::<Vec<_>>().join(", "))
-    };
-    let lines: Vec<_> = sets.iter().map(line).collect();
-    format!("add {} to `permissions` of the purpose", lines.join(" or "))
 }

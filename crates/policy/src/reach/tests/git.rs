@@ -210,7 +210,10 @@ fn a_lease_is_held_to_its_repositories_and_its_level() {
     assert_eq!(beyond(batch, &reads), None, "as far as is known");
     assert_eq!(
         beyond(push, &reads).as_deref(),
-        Some("permission `contents: write`; the lease allows `read`")
+        Some(
+            "permission `contents: write`; the lease allows `read`; \
+         to allow it, add `contents = \"write\"` to `permissions` of the purpose"
+        )
     );
     let writes = lease(&["acme/*"], None, &["contents=write"]);
     assert_eq!(beyond(fetch, &writes), None);
@@ -222,7 +225,10 @@ fn a_lease_is_held_to_its_repositories_and_its_level() {
     let issues = lease(&["acme/site"], None, &["issues=write", "metadata=read"]);
     assert_eq!(
         beyond(fetch, &issues).as_deref(),
-        Some("permission `contents: read`; the lease does not allow it")
+        Some(
+            "permission `contents: read`; the lease does not allow it; \
+         to allow it, add `contents = \"read\"` to `permissions` of the purpose"
+        )
     );
 }
 
