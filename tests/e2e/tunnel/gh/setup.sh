@@ -14,7 +14,7 @@ project=$(gh api graphql -f owner="$organisation_id" --jq .data.createProjectV2.
   }')
 gh api graphql -f project="$project" --silent -f query='
   mutation($project: ID!) {
-    updateProjectV2(input: {projectId: $project, shortDescription: "All that is to be done", public: false}) {
+    updateProjectV2(input: {projectId: $project, shortDescription: "All that is to be done"}) {
       projectV2 { id }
     }
   }'
