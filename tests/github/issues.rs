@@ -143,27 +143,6 @@ impl State {
         self.add_described_issue(full_name, &IssueOf::pull(title, head))
     }
 
-    /// Comments on `owner/name#1`, in the name of its author.
-    ///
-    /// # Panics
-    ///
-    /// If there is no such issue.
-    pub fn add_comment(&mut self, place: &str, body: &str) {
-        let issue = self.issue_id(place);
-        let by = self.issues[&issue].by.clone();
-        self.comment(issue, &by, body);
-    }
-
-    /// Reviews the pull request `owner/name#1`: `APPROVED`, `CHANGES_REQUESTED`, `COMMENTED`.
-    ///
-    /// # Panics
-    ///
-    /// If there is no such pull request.
-    pub fn add_review(&mut self, place: &str, by: &str, state: &str) {
-        let pull = self.issue_id(place);
-        self.review(pull, by, state, "");
-    }
-
     /// `part` is a part of `whole`, both `owner/name#1`.
     ///
     /// # Panics

@@ -33,7 +33,7 @@
 //!
 //! GraphQL is answered from GitHub's public schema, where that is at hand: `graphql/`.
 //!
-//! Not here: git over HTTPS, webhooks, GitHub's pages for people.
+//! Not here: git over HTTPS, webhooks, GitHub's pages for humans.
 
 pub(crate) mod answer;
 mod app_key;

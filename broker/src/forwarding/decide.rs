@@ -91,8 +91,16 @@ impl Forwarding {
             ..
         } = &mut passage
         {
-            self.hold_named((lease, proxied), principal.as_ref(), graphql)
-                .await?;
+            // It is asked under the lease, and no longer than that lasts.
+            let over = self.leases.table.until_over(&lease.id);
+            let over = over.ok_or_else(Refusal::not_live)?;
+            let _under_way = proxied.begin();
+            let held = self.hold_named((lease, proxied), principal.as_ref(), graphql);
+            tokio::select! {
+                biased;
+                () = over.over() => return Err(Refusal::not_live()),
+                held = held => held?,
+            }
         }
         Ok((passage, principal))
     }

@@ -48,16 +48,13 @@ pub(super) async fn decide(
     }
     let read = whole_body(request, body, LONGEST_BODY).await;
     let read = read.map_err(|_unread| bad(words(&NotRead::TooLong)))?;
-    let allowed = if read.len() <= AT_ONCE {
-        evaluate(&read, lease, policies)?
-    } else {
-        let (lease, policies) = (Arc::clone(lease), Arc::clone(policies));
-        let evaluating = spawn_blocking(move || evaluate(&read, &lease, &policies));
-        match evaluating.await.map_err(JoinError::try_into_panic) {
-            Ok(allowed) => allowed?,
-            Err(Ok(panic)) => resume_unwind(panic),
-            Err(Err(_cancelled)) => return Err(IssueError::Stopping.into()),
-        }
+    let (lease, policies) = (Arc::clone(lease), Arc::clone(policies));
+    // A document within the limits may take some milliseconds.
+    let evaluating = spawn_blocking(move || evaluate(&read, &lease, &policies));
+    let allowed = match evaluating.await.map_err(JoinError::try_into_panic) {
+        Ok(allowed) => allowed?,
+        Err(Ok(panic)) => resume_unwind(panic),
+        Err(Err(_cancelled)) => return Err(IssueError::Stopping.into()),
     };
     let length = allowed.body.len() as u64;
     *body = Some((Body::from(allowed.body), Some(length)));
@@ -70,9 +67,6 @@ pub(super) async fn decide(
         named: allowed.holding.named,
     })
 }
-
-/// The longest body that is evaluated on the serving thread, in bytes: some tenth of a millisecond. Ours.
-const AT_ONCE: usize = 8 * 1024;
 
 fn evaluate(body: &[u8], lease: &Lease, policies: &InForce) -> Result<Allowed, Refusal> {
     let policy = policies.set.purpose(&lease.purpose);

@@ -30,7 +30,7 @@ mod tunnel;
 mod web;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::Body;
 use broker_github::{BaseUrl, GitHub, GitHubError, Method, Outcome as Done, Principal};
@@ -259,12 +259,19 @@ impl Forwarding {
             Upload::of(body, &outcome),
         );
         let mut over = Box::pin(over.over());
+        let begun = AtomicBool::new(false);
+        let answer = async {
+            begun.store(true, Ordering::Relaxed);
+            answer.await
+        };
         let answer = tokio::select! {
             // First: it may have ended while this was recorded, and then nothing is sent.
             biased;
             () = &mut over => {
                 outcome.failed(&LEASE_OVER);
-                return Err(Refusal::not_live());
+                let over = Refusal::not_live();
+                let is_doubtful = begun.load(Ordering::Relaxed) && !outcome.is_read();
+                return Err(if is_doubtful { over.in_doubt() } else { over });
             }
             answer = answer => answer,
         };

@@ -27,7 +27,7 @@ impl Group {
 
 /// Every command for this `gh` of groups, with a name.
 fn commands<'a>(
-    desk: &Desk,
+    desk: &GhScene,
     groups: impl IntoIterator<Item = &'a Group>,
     repository: &str,
 ) -> Vec<(String, String, &'a Row)> {
@@ -41,7 +41,7 @@ fn commands<'a>(
         .collect()
 }
 
-fn run(desk: &Desk, permissions: &[&str], commands: &[(String, String, &Row)]) -> Commands {
+fn run(desk: &GhScene, permissions: &[&str], commands: &[(String, String, &Row)]) -> Commands {
     let texts = commands.iter();
     let texts: Vec<_> = texts
         .map(|(name, command, _)| (name.as_str(), command.as_str()))
@@ -51,7 +51,7 @@ fn run(desk: &Desk, permissions: &[&str], commands: &[(String, String, &Row)]) -
 
 #[test]
 fn each_command_is_refused_with_less_and_works_with_the_permissions_that_the_manual_names() {
-    for desk in Desk::all() {
+    for desk in GhScene::all() {
         let labels = ["bug".to_owned()];
         desk.scene
             .com
@@ -71,7 +71,7 @@ fn each_command_is_refused_with_less_and_works_with_the_permissions_that_the_man
     }
 }
 
-fn is_refused_with_less(desk: &Desk) {
+fn is_refused_with_less(desk: &GhScene) {
     for permissions in [METADATA, READS] {
         let groups = GROUPS.iter();
         let groups = groups.filter(|group| group.too_little() == permissions);
@@ -93,7 +93,7 @@ fn is_refused_with_less(desk: &Desk) {
     assert!(desk.changed_nothing());
 }
 
-fn is_refused_elsewhere(desk: &Desk) {
+fn is_refused_elsewhere(desk: &GhScene) {
     let before = desk.scene.refused().len();
     desk.scene.forget();
     let mut commands = commands(desk, GROUPS, "acme/docs");
@@ -109,7 +109,7 @@ fn is_refused_elsewhere(desk: &Desk) {
     assert!(desk.changed_nothing());
 }
 
-fn works(desk: &Desk) {
+fn works(desk: &GhScene) {
     desk.scene.forget();
     for group in GROUPS {
         let commands = commands(desk, [group], "acme/site");

@@ -24,12 +24,12 @@ enum Of {
 }
 
 /// A user with one `gh` on the path, to whom GitHub answers REST and GraphQL.
-struct Desk {
+struct GhScene {
     scene: Scene,
     gh: Of,
 }
 
-impl Desk {
+impl GhScene {
     /// One for each `gh`; none where something is missing.
     fn all() -> Vec<Self> {
         if !can_run() || !needs::program("gh") {

@@ -24,7 +24,7 @@ const ADD: &str = "mutation($project: ID!, $content: ID!) {\
 
 #[test]
 fn a_script_sets_up_a_project_with_its_field_its_items_and_its_repositories() {
-    for desk in Desk::all() {
+    for desk in GhScene::all() {
         let scene = &desk.scene;
         scene.broker.home.policy("project-admin.toml", &policy());
         scene.broker.reload();
@@ -89,7 +89,7 @@ fn a_script_sets_up_a_project_with_its_field_its_items_and_its_repositories() {
 
 /// `gh project` asks first whether the owner is a user, and then says nothing of the refusal.
 #[track_caller]
-fn gh_project_is_refused(desk: &Desk) {
+fn gh_project_is_refused(desk: &GhScene) {
     let before = desk.scene.refused().len();
     let list = ("list", "gh project list --owner acme");
     let ran = desk.scene.run(&[ADMIN], &[list]);

@@ -92,7 +92,7 @@ const ROWS: &[(Of, &str, &str, &str)] = &[
 
 #[test]
 fn what_leads_out_of_every_lease_is_refused_by_name_and_what_the_manual_has_instead_is_not() {
-    for desk in Desk::all() {
+    for desk in GhScene::all() {
         let rows: Vec<_> = ROWS.iter().filter(|row| desk.is(row.0)).collect();
         let mut commands = Vec::new();
         let clone = "git clone -q https://github.com/acme/site.git clone";

@@ -225,3 +225,13 @@ fn graphql_draws_on_limits_of_its_own() {
         "and REST is not"
     );
 }
+
+#[test]
+fn a_query_is_on_record_before_it_goes_on_where_configuration_says_so() {
+    let Some(github) = github() else { return };
+    let broker = broker_configured(&github, "", "[proxy]\nrecord_reads = \"before\"");
+    let lease = lease(&broker);
+    assert_eq!(ask(&broker, &github, &lease.token, ISSUES).status, 200);
+    let recorded = broker.home.records_of("proxy.request");
+    assert_eq!(recorded[0]["graphql"]["fields"], json!(["repository"]));
+}

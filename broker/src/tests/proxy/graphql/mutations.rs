@@ -226,3 +226,99 @@ fn projects_of_the_organisation_are_held_to_it() {
         "too_wide",
     );
 }
+
+#[test]
+fn an_id_that_changes_hands_between_question_and_use_is_on_record_as_it_was_asked() {
+    let Some(github) = github() else { return };
+    let broker = broker(&github);
+    let lease = lease(&broker);
+    let id = issue_id(&github, "acme/site#1");
+    github.forget_calls();
+    github.fault(Fault::on("POST /graphql").hold().after(1));
+    let body = json!({ "query": comment(&id) }).to_string();
+    let asking = request(&github, &lease.token, ("POST", "/graphql", &body));
+    let asking = broker.begin_proxied(asking);
+    github.wait_for_calls("POST /graphql", 2);
+    let moved = github.change(|state| state.move_issue("acme/site#1", "other/site"));
+    github.heal();
+    // The broker cannot see it: SECURITY.md says so.
+    assert_eq!(broker.finished(asking).status, 200);
+    let comments = github.change(|state| state.comments(&format!("other/site#{moved}")).len());
+    assert_eq!(comments, 1);
+    let recorded = &broker.home.records_of("proxy.request")[0];
+    assert_eq!(recorded["graphql"]["touches"], json!(["acme/site"]));
+}
+
+#[test]
+fn a_lease_that_ends_while_github_is_asked_sends_no_mutation() {
+    let Some(github) = github() else { return };
+    let broker = broker(&github);
+    let lease = lease(&broker);
+    let id = issue_id(&github, "acme/site#1");
+    github.forget_calls();
+    github.fault(Fault::on("POST /graphql").hold());
+    let body = json!({ "query": comment(&id) }).to_string();
+    let asking = request(&github, &lease.token, ("POST", "/graphql", &body));
+    let asking = broker.begin_proxied(asking);
+    github.wait_for_calls("POST /graphql", 1);
+    broker.done("DELETE", &format!("/v1/leases/{}", lease.id), "");
+    assert_refused(&broker.finished(asking), 403, "unknown_lease");
+    github.heal();
+    assert_eq!(github.calls("POST /graphql"), 1);
+    assert!(broker.home.records_of("proxy.request").is_empty());
+}
+
+#[test]
+fn a_lease_that_ends_while_a_mutation_is_under_way_says_that_it_may_have_happened() {
+    let Some(github) = github() else { return };
+    let broker = broker(&github);
+    let lease = lease(&broker);
+    let id = issue_id(&github, "acme/site#1");
+    github.forget_calls();
+    github.fault(Fault::on("POST /graphql").hold().after(1));
+    let body = json!({ "query": comment(&id) }).to_string();
+    let asking = request(&github, &lease.token, ("POST", "/graphql", &body));
+    let asking = broker.begin_proxied(asking);
+    github.wait_for_calls("POST /graphql", 2);
+    broker.done("DELETE", &format!("/v1/leases/{}", lease.id), "");
+    let answer = broker.finished(asking);
+    assert_refused(&answer, 403, "unknown_lease");
+    let message = answer.json()["message"].to_string();
+    assert!(message.contains("may have happened"), "{message}");
+    github.heal();
+}
+
+#[test]
+fn nothing_of_a_document_or_its_variables_is_written_down() {
+    let Some(github) = github() else { return };
+    let broker = broker(&github);
+    let lease = lease(&broker);
+    let id = issue_id(&github, "acme/site#1");
+    let sent = json!({
+        "query": "mutation Said($i: AddCommentInput!) { addComment(input: $i) { clientMutationId } }",
+        "variables": { "i": { "subjectId": id, "body": "canary in a body", "clientMutationId": "canary in a variable" } },
+    });
+    assert_eq!(ask_with(&broker, &github, &lease.token, &sent).status, 200);
+    for refused in [
+        json!({ "query": "{ canary_in_a_text", "variables": {} }),
+        json!({ "query": "{ viewer { login } }", "variables": "canary in a text" }),
+        json!({ "query": "{ viewer(canary: \"canary in an argument\") { login } }" }),
+        json!({ "query": comment("canary in an id") }),
+    ] {
+        let answer = ask_with(&broker, &github, &lease.token, &refused);
+        assert!(answer.header("tokend-error").is_some());
+    }
+    broker.until(|| !broker.home.records_of("proxy.response").is_empty());
+    let all: Vec<_> = ["proxy.request", "proxy.response", "proxy.refused"]
+        .into_iter()
+        .flat_map(|kind| broker.home.records_of(kind))
+        .collect();
+    assert_eq!(all.len(), 6);
+    for record in all {
+        let text = record.to_string();
+        assert!(
+            !text.contains("canary in") && !text.contains("Said") && !text.contains(&id),
+            "{text}"
+        );
+    }
+}

@@ -177,8 +177,11 @@ pub enum Refused {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Limit {
     /// Fields, with fragments put in place.
-    #[error("more than {0} fields, with fragments put in place")]
+    #[error("more than {0} fields and fragments, with fragments put in place")]
     Fields(usize),
+    /// Fields and fragments in each other.
+    #[error("more than {0} fields and fragments in each other")]
+    Nesting(usize),
     /// Aliases on one level.
     #[error("more than {0} aliases on one level")]
     Aliases(usize),

@@ -128,7 +128,9 @@ impl Document {
                 }
                 document.fragments.insert(name, fragment);
             } else {
-                return Err(NotRead::NoOperation(definition.kind()));
+                return Err(NotRead::NoOperation(
+                    "a definition of a type, a schema or a directive",
+                ));
             }
         }
         let names = document.operations.iter();

@@ -18,7 +18,7 @@ use crate::reach::need::missing;
 const MOST_FIELDS: usize = 5_000;
 const MOST_ALIASES: usize = 50;
 const DEEPEST: usize = 20;
-/// Fragments in fragments, besides.
+/// Fields and fragments in each other.
 const DEEPEST_NESTING: usize = 100;
 /// Of what goes on, in bytes.
 const LONGEST: usize = 1024 * 1024;
@@ -46,6 +46,7 @@ pub(super) struct Walk<'a, 's> {
 /// What the operations of a document took together: each of them is evaluated.
 #[derive(Default)]
 pub(super) struct Spent {
+    /// Fragments among them.
     fields: usize,
     pub(super) values: usize,
     /// Of those that are done.
@@ -126,10 +127,14 @@ impl<'a, 's> Walk<'a, 's> {
         aliases: &mut usize,
     ) -> Result<(), Refused> {
         if at.nesting > DEEPEST_NESTING {
-            return Err(Limit::Depth(DEEPEST).into());
+            return Err(Limit::Nesting(DEEPEST_NESTING).into());
         }
         self.out.push('{');
         for selection in selections {
+            self.spent.fields += 1;
+            if self.spent.fields > MOST_FIELDS {
+                return Err(Limit::Fields(MOST_FIELDS).into());
+            }
             let inner = At {
                 nesting: at.nesting + 1,
                 ..at
@@ -178,16 +183,10 @@ impl<'a, 's> Walk<'a, 's> {
     }
 
     fn field(&mut self, field: &'a Field, at: At<'_>, aliases: &mut usize) -> Result<(), Refused> {
-        self.spent.fields += 1;
         *aliases += usize::from(field.alias.is_some());
         let depth = at.depth + 1;
         for (count, most, limit) in [
-            (
-                self.spent.fields,
-                MOST_FIELDS,
-                Limit::Fields as fn(usize) -> Limit,
-            ),
-            (*aliases, MOST_ALIASES, Limit::Aliases),
+            (*aliases, MOST_ALIASES, Limit::Aliases as fn(usize) -> Limit),
             (depth, DEEPEST, Limit::Depth),
         ] {
             if count > most {

@@ -49,8 +49,8 @@ fn a_document_holds_queries_mutations_and_fragments_and_each_name_once() {
         ("{a(x:)}", "is not GraphQL from its line 1"),
         ("{a(x: \"...)}", "is not GraphQL from its line 1"),
         ("subscription { a }", "a subscription"),
-        ("type A { a: Int }", "ObjectTypeDefinition"),
-        ("{a} extend schema @x", "SchemaExtension"),
+        ("type A { a: Int }", "a definition of a type"),
+        ("{a} extend schema @x", "a definition of a type"),
         ("fragment F on A {a}", "none of the document's operations"),
         ("{a} {b}", "twice"),
         ("query A {a} query A {b}", "twice"),
@@ -197,7 +197,19 @@ fn levels_fields_aliases_and_length_have_a_most() {
         .collect();
     let chained =
         format!("{{ rateLimit {{ ...F0 }} }} {chained} fragment F200 on RateLimit {{ cost }}");
-    assert_eq!(lease.refuses(&chained), "more than 20 levels deep");
+    assert_eq!(
+        lease.refuses(&chained),
+        "more than 100 fields and fragments in each other"
+    );
+    // One that may stand there, and stands there often.
+    let shorter: String = (0..90)
+        .map(|number| format!("fragment F{number} on RateLimit {{ ...F{} }} ", number + 1))
+        .collect();
+    let often = format!(
+        "{{ rateLimit {{ {} }} }} {shorter} fragment F90 on RateLimit {{ cost }}",
+        "...F0 ".repeat(60)
+    );
+    assert!(lease.refuses(&often).starts_with("more than 5000 fields"));
 
     let long = format!(
         "{{ {} }} fragment F on Query {{ __type(name: \"{}\") {{ name }} }}",
