@@ -214,7 +214,7 @@ fn p8_git_prints_why_it_is_refused_and_nothing_reaches_github() {
             (
                 scene.push(&token, &clone),
                 "remote: tokend: refused: permission `contents: write`; the lease allows `read`; \
-                 to allow it, add `contents = \"write\"` to `permissions` of the purpose",
+                 to allow it, add `contents = \"write\"` to `permissions` of the purpose (and to `--permission`, where given)",
             ),
             (
                 scene.clone(&token, "https://github.com/other/site.git", "other"),

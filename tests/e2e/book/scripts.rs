@@ -47,7 +47,7 @@ fn the_loop_for_git_fetch_makes_three_attempts_and_stops_at_a_refusal() {
     let directory = directory.path();
     for refused in [
         "remote: tokend: refused: permission `contents: read`; the lease does not allow it; \
-         to allow it, add `contents = \"read\"` to `permissions` of the purpose\n\
+         to allow it, add `contents = \"read\"` to `permissions` of the purpose (and to `--permission`, where given)\n\
          fatal: unable to access 'https://github.com/acme/site/': The requested URL returned error: 403",
         "fatal: unable to access 'https://github.com/acme/site/': CONNECT tunnel failed, response 403",
     ] {

@@ -95,14 +95,14 @@ fn p8_git_beyond_the_lease_never_reaches_github_and_is_told_why_in_text() {
             PUSH,
             too_wide,
             "refused: permission `contents: write`; the lease allows `read`; \
-             to allow it, add `contents = \"write\"` to `permissions` of the purpose",
+             to allow it, add `contents = \"write\"` to `permissions` of the purpose (and to `--permission`, where given)",
         ),
         (
             "POST",
             "/acme/site.git/git-receive-pack",
             too_wide,
             "refused: permission `contents: write`; the lease allows `read`; \
-             to allow it, add `contents = \"write\"` to `permissions` of the purpose",
+             to allow it, add `contents = \"write\"` to `permissions` of the purpose (and to `--permission`, where given)",
         ),
         (
             "POST",
@@ -202,7 +202,7 @@ fn a_batch_of_git_lfs_is_held_to_what_its_body_says_and_goes_on_as_it_came() {
             403,
             "too_wide",
             "refused: permission `contents: write`; the lease allows `read`; \
-             to allow it, add `contents = \"write\"` to `permissions` of the purpose",
+             to allow it, add `contents = \"write\"` to `permissions` of the purpose (and to `--permission`, where given)",
         ),
         (
             scene.ask("POST", BATCH, &twice),

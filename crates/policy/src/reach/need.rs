@@ -118,7 +118,7 @@ pub(super) fn missing(any: &[Permissions], has: &Permissions, whose: &str) -> Op
     let lines: Vec<_> = any.iter().map(line).collect();
     let lines = lines.join(" or ");
     Some(format!(
-        "{beyond}; to allow it, add {lines} to `permissions` of the purpose"
+        "{beyond}; to allow it, add {lines} to `permissions` of the purpose (and to `--permission`, where given)"
     ))
 }
 

@@ -107,7 +107,7 @@ fn explain_says_what_a_request_needs_and_whether_the_rule_gives_it() {
         says("GET /repos/acme/site/labels"),
         "GET /repos/{owner}/{repo}/labels needs issues: read, or pull_requests: read on acme/site\n\
          the rule does not give that: permission `issues: read`; the rule does not allow it; \
-          to allow it, add `issues = \"read\"` to `permissions` of the purpose\n"
+          to allow it, add `issues = \"read\"` or `pull_requests = \"read\"` to `permissions` of the purpose (and to `--permission`, where given)\n"
     );
     assert_eq!(
         says("GET /user/repos"),
@@ -185,7 +185,7 @@ fn explain_knows_git_and_what_goes_on_without_a_credential() {
     let fetch = "GET https://github.com/acme/site.git/info/refs?service=git-upload-pack";
     let needs = "git-upload-pack needs contents: read on acme/site\n\
                  the rule does not give that: permission `contents: read`; the rule does not allow it; \
-                  to allow it, add `contents = \"read\"` to `permissions` of the purpose\n";
+                  to allow it, add `contents = \"read\"` to `permissions` of the purpose (and to `--permission`, where given)\n";
     assert_eq!(says("", fetch), needs);
     let public =
         "the purpose is `public`: under a lease, the request goes on without any credential\n";
@@ -197,7 +197,7 @@ fn explain_knows_git_and_what_goes_on_without_a_credential() {
         ),
         "git-receive-pack needs contents: write on acme/site\n\
          the rule does not give that: permission `contents: write`; the rule does not allow it; \
-          to allow it, add `contents = \"write\"` to `permissions` of the purpose\n"
+          to allow it, add `contents = \"write\"` to `permissions` of the purpose (and to `--permission`, where given)\n"
     );
     assert!(says("", "POST /graphql").starts_with("GraphQL says in its body what it needs"));
     let download = "GET https://github.com/acme/site/releases/download/v1/site.zip";

@@ -127,7 +127,9 @@ pub enum NotRead {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// A type, a field, an argument or an input.
-    #[error("`{0}` is not on the list of what GraphQL may do under a lease")]
+    #[error(
+        "`{0}` is not on the list of what GraphQL may do under a lease, whatever the policy says"
+    )]
     NotListed(String),
     /// It needs more than the lease holds.
     #[error("`{field}` needs {what}")]

@@ -212,7 +212,7 @@ fn a_lease_is_held_to_its_repositories_and_its_level() {
         beyond(push, &reads).as_deref(),
         Some(
             "permission `contents: write`; the lease allows `read`; \
-         to allow it, add `contents = \"write\"` to `permissions` of the purpose"
+         to allow it, add `contents = \"write\"` to `permissions` of the purpose (and to `--permission`, where given)"
         )
     );
     let writes = lease(&["acme/*"], None, &["contents=write"]);
@@ -227,7 +227,7 @@ fn a_lease_is_held_to_its_repositories_and_its_level() {
         beyond(fetch, &issues).as_deref(),
         Some(
             "permission `contents: read`; the lease does not allow it; \
-         to allow it, add `contents = \"read\"` to `permissions` of the purpose"
+         to allow it, add `contents = \"read\"` to `permissions` of the purpose (and to `--permission`, where given)"
         )
     );
 }

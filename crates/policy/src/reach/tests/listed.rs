@@ -29,7 +29,7 @@ fn a_refusal_says_what_is_missing_and_where_the_table_is_in_the_way_the_line_tha
         (
             "PUT /repos/acme/site/contents/a",
             "permission `contents: write`; the lease does not allow it; \
-             to allow it, add `contents = \"write\"` to `permissions` of the purpose",
+             to allow it, add `contents = \"write\"` to `permissions` of the purpose (and to `--permission`, where given)",
         ),
         (
             "GET /user",
@@ -185,7 +185,7 @@ fn every_reading_of_a_path_must_be_allowed_or_listed() {
     let commit = "GET /repos/{owner}/{repo}/commits/{ref}";
     let pulls = "GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls";
     let missing = "refused: permission `pull_requests: read`; the lease does not allow it; \
-     to allow it, add `pull_requests = \"read\"` to `permissions` of the purpose";
+     to allow it, add `pull_requests = \"read\"` to `permissions` of the purpose (and to `--permission`, where given)";
     assert_eq!(decided(request, &site, &[]), missing);
     assert_eq!(decided(request, &site, &[commit]), missing);
     assert_eq!(decided(request, &site, &[pulls]), commit);

@@ -135,7 +135,7 @@ fn an_operation_on_a_repository_needs_any_of_its_sets_of_permissions_there() {
     assert_eq!(
         beyond("PUT /repos/acme/site/contents/a", &site).unwrap(),
         "permission `contents: write`; the lease does not allow it; \
-         to allow it, add `contents = \"write\"` to `permissions` of the purpose"
+         to allow it, add `contents = \"write\"` to `permissions` of the purpose (and to `--permission`, where given)"
     );
 }
 
