@@ -100,13 +100,16 @@ impl Minting {
         Ok(found.id)
     }
 
-    /// Whose budget at GitHub a lease of an App draws on: known once an installation was found for
-    /// the account.
+    /// Whose budget at GitHub a lease of an App draws on: known once it holds a token, also one from before
+    /// a restart, or an installation was found for the account.
     pub(crate) fn installation_principal(&self, lease: &Lease) -> Option<Principal> {
-        let target = target_of(&lease.repositories, lease.organization.as_ref())?;
-        let known = found_as(&lease.secret, target);
-        let found = self.installations();
-        found.get(&known).copied().map(Principal::Installation)
+        let held = self.tokens.held_by(&lease.id);
+        let installation = held.map(|token| token.minted.installation).or_else(|| {
+            let target = target_of(&lease.repositories, lease.organization.as_ref())?;
+            let known = found_as(&lease.secret, target);
+            self.installations().get(&known).copied()
+        });
+        installation.map(Principal::Installation)
     }
 
     /// Every installation that was found for an App.

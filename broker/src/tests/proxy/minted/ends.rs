@@ -107,6 +107,9 @@ fn a_lease_goes_on_after_a_restart_with_the_token_it_had() {
         github,
     };
     setting.works(&lease);
+    // Nothing was minted that said whose installation it is.
+    let view = setting.view(&lease);
+    assert!(view["rate_limit"]["remaining"].is_u64(), "{view}");
     assert_eq!(setting.mints(), 1);
     assert_eq!(named(&setting.issued()).len(), 1);
     assert_eq!(setting.github.calls(END), 0);

@@ -78,6 +78,11 @@ impl Setting {
         self.broker.home.records_of("lease.issued")
     }
 
+    fn view(&self, lease: &Lease) -> Value {
+        let path = format!("/v1/leases/{}", lease.id);
+        self.broker.done("GET", &path, "").json()
+    }
+
     fn revoke(&self, lease: &Lease) -> Value {
         let path = format!("/v1/leases/{}?at_once=true", lease.id);
         self.broker.done("DELETE", &path, "").json()
@@ -152,8 +157,7 @@ fn a_lease_shows_what_its_installation_has_left_and_who_holds_it() {
     let lease = setting.take();
     setting.works(&lease);
     setting.works(&lease);
-    let path = format!("/v1/leases/{}", lease.id);
-    let view = setting.broker.done("GET", &path, "").json();
+    let view = setting.view(&lease);
     assert_eq!(view["enforced_by"], "broker");
     assert_eq!(view["secret"], APP);
     assert_eq!(view["proxy"]["requests"], 2);
