@@ -92,8 +92,13 @@ impl Minting {
     }
 
     /// Ends a token that GitHub refused for a request, if GitHub does not accept it at all: a 401 may be about one
-    /// request. Its leases get another one.
-    pub(crate) async fn end_if_refused(&self, hashed: &HashedToken) {
+    /// request. Its leases get another one. Of many requests that were refused together, one asks at a time, and
+    /// the others only if the lease still holds the token then.
+    pub(crate) async fn end_if_refused(&self, lease: &LeaseId, hashed: &HashedToken) {
+        let asking = self.asking.lock().await;
+        if !self.tokens.holds(lease, hashed) {
+            return;
+        }
         let mut all = self.tokens.all().into_iter().map(|token| token.minted);
         let minted = all.find(|one| one.hashed_credential == *hashed);
         let (Some(minted), Some(value)) = (minted, self.tokens.value(hashed)) else {
@@ -103,9 +108,12 @@ impl Minting {
         let asked = self
             .github
             .rate_limit(Credential::Token(&value), &principal);
-        if let Err(GitHubError::Unauthorized { .. }) = asked.await
-            && let Ok((token, tries)) = self.tokens.end_now(hashed, None)
-        {
+        let Err(GitHubError::Unauthorized { .. }) = asked.await else {
+            return;
+        };
+        let ending = self.tokens.end_now(hashed, None);
+        drop(asking);
+        if let Ok((token, tries)) = ending {
             self.end_token(token, tries, None).await;
         }
     }

@@ -55,6 +55,8 @@ pub(crate) struct Minting {
     pub(crate) tokens: TokenTable,
     /// By App and account: where the App is installed.
     installations: Mutex<HashMap<(SecretName, Box<str>), u64>>,
+    /// Held while GitHub is asked whether it accepts a token that it refused.
+    asking: tokio::sync::Mutex<()>,
     pub(crate) counters: TokenCounters,
 }
 
@@ -74,6 +76,7 @@ impl Minting {
             github,
             tokens: TokenTable::default(),
             installations: Mutex::default(),
+            asking: tokio::sync::Mutex::default(),
             counters: TokenCounters::default(),
         }
     }

@@ -258,7 +258,7 @@ impl Leases {
         }
         let now = self.journal.now().boot;
         if value.until_age(KNOWN_EVERYWHERE, now).is_zero() {
-            self.minting.end_if_refused(&value.hashed).await;
+            self.minting.end_if_refused(&lease.id, &value.hashed).await;
             return None;
         }
         Some(Duration::from_secs(tries.into()))

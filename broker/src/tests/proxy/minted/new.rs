@@ -134,3 +134,32 @@ fn a_token_that_died_at_github_is_replaced_and_one_refusal_of_a_path_ends_none()
     assert_eq!(revoked[0]["how"], "GitHub did not accept it any more");
     assert!(setting.broker.home.records_of("secret.checked").is_empty());
 }
+
+#[test]
+fn of_many_requests_that_are_refused_together_one_has_the_token_checked() {
+    let setting = Setting::new();
+    let lease = setting.take();
+    setting.works(&lease);
+    setting.advance(MINUTE);
+    let labels = "GET /repos/acme/one/labels";
+    setting.github.fault(Fault::on(labels).hold());
+    let ask = |_| {
+        let asked = request(&setting.github, &lease.token, ("GET", ONE, ""));
+        setting.broker.begin_proxied(asked)
+    };
+    let asked: Vec<_> = (0..10).map(ask).collect();
+    setting.github.wait_for_calls(labels, 11);
+    setting.github.change(|state| {
+        for token in state.minted_tokens() {
+            state.revoke(&token);
+        }
+    });
+    setting.github.heal();
+    for waiting in asked {
+        let status = setting.broker.finished(waiting).status;
+        assert!(matches!(status, 200 | 502), "{status}");
+    }
+    assert_eq!(setting.github.calls("GET /rate_limit"), 1);
+    setting.works(&lease);
+    assert_eq!(setting.mints(), 2);
+}
