@@ -246,6 +246,9 @@ fn of_limit(kind: LimitKind, retry_after: Duration) -> Refusal {
 
 impl From<IssueError> for Refusal {
     fn from(error: IssueError) -> Self {
+        if let IssueError::Ended = error {
+            return Self::not_live();
+        }
         let answer = error.answer();
         // A lock is known, and lasts.
         if answer.code.status() >= 500 && answer.code != ErrorCode::Locked {

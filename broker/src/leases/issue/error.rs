@@ -97,6 +97,9 @@ pub(crate) enum IssueError {
     NoRandom(#[from] NoRandom),
     #[error("the broker is stopping; ask again in a moment")]
     Stopping,
+    /// It ended while its value was being opened.
+    #[error("the lease has ended")]
+    Ended,
     /// A record could not be written as JSON: a fault of the broker's own.
     #[error("a record could not be written")]
     Record(#[from] serde_json::Error),
@@ -169,6 +172,7 @@ impl ApiError for IssueError {
             Self::SecretExpired(_) => ErrorCode::SecretExpired.into(),
             Self::CannotWatch(_) => ErrorCode::BadRequest.into(),
             Self::Overtaken => ErrorCode::Conflict.into(),
+            Self::Ended => ErrorCode::UnknownLease.into(),
             Self::NoMemory(..) | Self::NoRandom(_) | Self::Vault { .. } | Self::Record(_) => {
                 ErrorCode::Internal.into()
             }

@@ -191,6 +191,7 @@ impl Leases {
         // What ended meanwhile has released what it held then. Nothing is sent under it.
         if self.find(&lease.id).is_none() {
             self.minting.tokens.release(&lease.id, None);
+            return Err(IssueError::Ended);
         }
         Ok((value, token.life))
     }
