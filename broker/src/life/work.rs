@@ -10,7 +10,9 @@ use crate::give_back;
 pub(super) fn start_tasks(app: &App, tasks: &mut Tasks) {
     tasks.every("sweep", Rounds::finished(SWEEP), app, |app| async move {
         app.leases.expire_leases();
-        app.minting.end_unneeded_tokens(app.leases.is_rebuilt());
+        let uses = |token: &_| app.leases.uses(token);
+        app.minting
+            .end_unneeded_tokens(app.leases.is_rebuilt(), uses);
         app.leases.close_minutes();
     });
 

@@ -56,10 +56,15 @@ pub(crate) struct TokenToEnd {
 }
 
 impl Minting {
-    /// Ends, beside everything else, the tokens that no lease holds any more. What a start found in the
-    /// vault waits until live leases are rebuilt, which `rebuilt` says.
-    pub(crate) fn end_unneeded_tokens(self: &Arc<Self>, rebuilt: bool) {
-        for (token, tries) in self.tokens.take_due(self.journal.now().boot, rebuilt) {
+    /// Ends, beside everything else, the tokens that no lease holds any more, and no request `uses`. What a
+    /// start found in the vault waits until live leases are rebuilt, which `rebuilt` says.
+    pub(crate) fn end_unneeded_tokens(
+        self: &Arc<Self>,
+        rebuilt: bool,
+        uses: impl Fn(&HashedToken) -> bool,
+    ) {
+        let now = self.journal.now().boot;
+        for (token, tries) in self.tokens.take_due(now, rebuilt, uses) {
             let this = Arc::clone(self);
             tokio::spawn(async move { this.end_token(token, tries, None).await });
         }

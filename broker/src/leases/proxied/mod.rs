@@ -106,6 +106,12 @@ impl Proxied {
         self.under_way.load(Ordering::Relaxed) > 0
     }
 
+    /// Drops what is open of it. Requests under way keep theirs.
+    pub(in crate::leases) fn wipe(&self) {
+        *self.value() = None;
+        *self.tunnel() = None;
+    }
+
     fn value(&self) -> MutexGuard<'_, Option<Arc<HeldValue>>> {
         self.value.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -167,6 +173,13 @@ impl HeldValue {
 }
 
 impl HeldValues {
+    /// Whether a lease or a request under way has this value.
+    fn has(&self, hashed: &HashedToken) -> bool {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get(hashed)
+            .is_some_and(|value| value.strong_count() > 0)
+    }
+
     /// Moves a value into locked memory, unless it is there already.
     fn keep(&self, value: &AccessToken, life: Option<TokenLife>) -> io::Result<Arc<HeldValue>> {
         let hashed = value.hashed();
@@ -201,11 +214,15 @@ impl Leases {
         Some((self.find(id)?, self.table.proxied_by(id)?))
     }
 
+    /// Whether requests are made with this value, or one is under way with it.
+    pub(crate) fn uses(&self, hashed: &HashedToken) -> bool {
+        self.held_values.has(hashed)
+    }
+
     /// Wipes the values and the keys of all leases; those that are used again are opened again.
     pub(crate) fn wipe_values(&self) {
         for proxied in self.table.all_proxied() {
-            *proxied.value() = None;
-            *proxied.tunnel() = None;
+            proxied.wipe();
         }
     }
 }

@@ -288,7 +288,10 @@ impl Inner {
     }
 
     fn remove(&mut self, id: &LeaseId) -> Option<Arc<Lease>> {
-        let LeaseEntry { lease, bytes, .. } = self.leases.remove(id)?;
+        let entry = self.leases.remove(id)?;
+        // An answer that is still on its way keeps the rest of it.
+        entry.proxied.iter().for_each(|proxied| proxied.wipe());
+        let LeaseEntry { lease, bytes, .. } = entry;
         self.ends.remove(&(lease.span.expires.boot, id.clone()));
         self.release(lease.caller.account(), bytes);
         if let Some(token) = &lease.hashed_token {

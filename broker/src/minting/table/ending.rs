@@ -27,10 +27,15 @@ pub(super) enum Ending {
 const AT_A_TIME: usize = 8;
 
 impl TokenTable {
-    /// The tokens that are to be ended at GitHub now, because no one holds them, their time is over or someone
-    /// said so, a few at a time; each is under way from here on, and shared with no one. With each, how often it
-    /// was tried. Those from before a restart only once leases are rebuilt.
-    pub(crate) fn take_due(&self, now: Duration, rebuilt: bool) -> Vec<(Token, u32)> {
+    /// The tokens that are to be ended at GitHub now, because no one holds them or `uses` them, their time is over
+    /// or someone said so, a few at a time; each is under way from here on, and shared with no one. With each, how
+    /// often it was tried. Those from before a restart only once leases are rebuilt.
+    pub(crate) fn take_due(
+        &self,
+        now: Duration,
+        rebuilt: bool,
+        uses: impl Fn(&HashedToken) -> bool,
+    ) -> Vec<(Token, u32)> {
         let mut inner = self.lock();
         let mut due = Vec::new();
         for entry in inner.tokens.values_mut() {
@@ -39,7 +44,9 @@ impl TokenTable {
                 Ending::Again { tries, at } if at <= now => tries,
                 Ending::UnderWay | Ending::Again { .. } => continue,
             };
-            let unheld = entry.holders.is_empty() && (rebuilt || !entry.restored);
+            let unheld = entry.holders.is_empty()
+                && (rebuilt || !entry.restored)
+                && !uses(&entry.token.minted.hashed_credential);
             // Behind a lease that goes on, and was not used since.
             let over = entry.token.life.is_over(now);
             if (unheld || over || entry.must_end) && due.len() < AT_A_TIME {

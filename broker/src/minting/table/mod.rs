@@ -1,9 +1,9 @@
 //! Installation tokens that are alive, who holds each, and which may be shared.
 //!
 //! A token is shared only within one account, rule and scope ([`mint_key`]), while enough of its life
-//! is left. It is needed as long as a lease holds it; one that no lease holds is due to be revoked. A lease
-//! holds one token at most: with the next it releases the one before. Of several callers that need
-//! the same token at once, one mints it and the others wait for the result.
+//! is left. It is needed as long as a lease holds it; one that no lease holds is due to be revoked, once no
+//! request is under way with it. A lease holds one token at most: with the next it releases the one before. Of
+//! several callers that need the same token at once, one mints it and the others wait for the result.
 //!
 //! Values are kept in locked memory and wiped when the store is locked; the vault has them sealed. Not
 //! here: GitHub, the vault, the clock.

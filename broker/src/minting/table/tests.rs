@@ -83,6 +83,10 @@ fn minted(table: &TokenTable) -> Token {
     minted
 }
 
+fn unused(_: &HashedToken) -> bool {
+    false
+}
+
 fn recorded() -> Recorded<Use> {
     broker_scratch::recorded("acme-import-app", Some(1))
 }
@@ -178,20 +182,27 @@ fn a_token_is_ended_when_its_last_lease_lets_go_and_shared_with_nobody_from_then
     let minted = minted(&table);
     table.share(&key(7), &id(2), QUARTER, boot(1)).unwrap();
     table.release(&id(1), None);
-    assert_eq!(table.take_due(Duration::ZERO, true), []);
+    assert_eq!(table.take_due(Duration::ZERO, true, unused), []);
     table.release(&id(2), None);
     assert!(table.share(&key(7), &id(3), QUARTER, boot(1)).is_none());
-    assert_eq!(table.take_due(Duration::ZERO, true), [(minted.clone(), 0)]);
-    assert_eq!(table.take_due(Duration::ZERO, true), [], "it is under way");
-    table.retry_end(&minted.minted.hashed_credential, 1, Duration::from_secs(9));
-    assert_eq!(table.take_due(Duration::from_secs(8), true), []);
     assert_eq!(
-        table.take_due(Duration::from_secs(9), true),
+        table.take_due(Duration::ZERO, true, unused),
+        [(minted.clone(), 0)]
+    );
+    assert_eq!(
+        table.take_due(Duration::ZERO, true, unused),
+        [],
+        "it is under way"
+    );
+    table.retry_end(&minted.minted.hashed_credential, 1, Duration::from_secs(9));
+    assert_eq!(table.take_due(Duration::from_secs(8), true, unused), []);
+    assert_eq!(
+        table.take_due(Duration::from_secs(9), true, unused),
         [(minted.clone(), 1)]
     );
     table.remove(&minted.minted.hashed_credential);
     assert!(table.value(&minted.minted.hashed_credential).is_none());
-    assert_eq!(table.take_due(Duration::MAX, true), []);
+    assert_eq!(table.take_due(Duration::MAX, true, unused), []);
 }
 
 #[test]
@@ -203,7 +214,7 @@ fn a_lease_that_never_came_to_live_lets_go_of_what_it_held() {
         .complete(&first, token("ghs_one", 7, 0), &value("ghs_one"))
         .unwrap();
     drop(hold);
-    assert_eq!(table.take_due(Duration::ZERO, true).len(), 1);
+    assert_eq!(table.take_due(Duration::ZERO, true, unused).len(), 1);
 }
 
 #[test]
@@ -218,7 +229,7 @@ fn a_token_that_was_about_to_end_before_a_restart_is_never_shared_and_its_end_tr
         Some(lives)
     );
     assert!(!table.restore_holder(&id(2), &dying), "nor held as before");
-    let ended = table.take_due(Duration::ZERO, false);
+    let ended = table.take_due(Duration::ZERO, false, unused);
     assert_eq!(ended, [(ending("ghs_new", 7, 10), 0)], "at once");
 
     let table = TokenTable::default();
@@ -238,7 +249,7 @@ fn after_a_restart_a_lease_holds_the_token_its_record_names_and_no_other() {
     table.restore(token("ghs_two", 7, 10));
     let named = value("ghs_one").hashed();
     assert_eq!(
-        table.take_due(Duration::ZERO, false),
+        table.take_due(Duration::ZERO, false, unused),
         [],
         "not before the rebuild"
     );
@@ -246,7 +257,7 @@ fn after_a_restart_a_lease_holds_the_token_its_record_names_and_no_other() {
     assert_eq!(table.held_by(&id(1)), Some(token("ghs_one", 7, 0)));
     assert!(!table.restore_holder(&id(2), &value("ghs_gone").hashed()));
     assert_eq!(table.held_by(&id(2)), None);
-    let ended = table.take_due(Duration::ZERO, true);
+    let ended = table.take_due(Duration::ZERO, true, unused);
     assert_eq!(ended, [(token("ghs_two", 7, 10), 0)]);
     let taken = table.take(&recorded(), &id(1), &named);
     assert!(
@@ -271,8 +282,12 @@ fn a_lease_that_takes_hold_of_another_token_lets_go_of_the_one_before() {
         .complete(&second, two.clone(), &value("ghs_two"))
         .unwrap();
     assert_eq!(table.held_by(&id(1)), Some(two));
-    assert!(table.holders(&one.minted.hashed_credential).is_empty());
-    assert_eq!(table.take_due(Duration::ZERO, true), [(one, 0)]);
+    let hashed = &one.minted.hashed_credential;
+    assert!(table.holders(hashed).is_empty());
+    // What began with it goes on.
+    let uses = |token: &HashedToken| token == hashed;
+    assert_eq!(table.take_due(Duration::ZERO, true, uses), []);
+    assert_eq!(table.take_due(Duration::ZERO, true, unused), [(one, 0)]);
 }
 
 #[test]
@@ -285,14 +300,17 @@ fn a_token_that_is_ended_now_is_handed_to_nobody_and_tried_again_whoever_holds_i
     assert_eq!(taken.err(), Some(NotHeld));
     table.retry_end(&minted.minted.hashed_credential, 1, Duration::from_secs(1));
     assert_eq!(
-        table.take_due(Duration::from_secs(1), true),
+        table.take_due(Duration::from_secs(1), true, unused),
         [(minted.clone(), 1)]
     );
     table.retry_end(&minted.minted.hashed_credential, 2, HOUR);
-    assert_eq!(table.take_due(Duration::from_secs(1), true), []);
+    assert_eq!(table.take_due(Duration::from_secs(1), true, unused), []);
     table.retry_ends_now();
     assert_eq!(table.all(), std::slice::from_ref(&minted));
-    assert_eq!(table.take_due(Duration::from_secs(1), true), [(minted, 2)]);
+    assert_eq!(
+        table.take_due(Duration::from_secs(1), true, unused),
+        [(minted, 2)]
+    );
 }
 
 #[test]
@@ -316,10 +334,10 @@ fn a_token_whose_hour_is_over_is_ended_though_a_lease_holds_it_that_goes_on() {
     let hour = boot(3600);
     assert!(
         table
-            .take_due(hour - Duration::from_secs(1), true)
+            .take_due(hour - Duration::from_secs(1), true, unused)
             .is_empty()
     );
-    let due = table.take_due(hour, true);
+    let due = table.take_due(hour, true, unused);
     assert_eq!(due.len(), 1);
     assert!(!table.holds(&id(1), &due[0].0.minted.hashed_credential));
     table.remove(&due[0].0.minted.hashed_credential);

@@ -51,6 +51,30 @@ fn a_run_of_ninety_minutes_crosses_the_hour_without_an_error_of_its_own() {
 }
 
 #[test]
+fn a_request_under_way_keeps_its_token_while_the_lease_takes_the_next() {
+    let setting = Setting::new();
+    let lease = setting.take_with(&json!({"ttl": 4 * 3600}));
+    setting.works(&lease);
+    let issues = "/repos/acme/one/issues";
+    setting
+        .github
+        .fault(Fault::on("GET /repos/acme/one/issues").hold());
+    let asked = request(&setting.github, &lease.token, ("GET", issues, ""));
+    let waiting = setting.broker.begin_proxied(asked);
+    setting
+        .github
+        .wait_for_calls("GET /repos/acme/one/issues", 1);
+    setting.advance(56 * MINUTE);
+    setting.works(&lease);
+    wait::until(|| setting.issued().len() == 2);
+    setting.works(&lease);
+    setting.stays(|| setting.github.live_tokens() == 2);
+    setting.github.heal();
+    assert_eq!(setting.broker.finished(waiting).status, 200);
+    wait::until(|| setting.github.live_tokens() == 1);
+}
+
+#[test]
 fn a_lease_goes_on_for_a_day_and_no_longer() {
     let setting = Setting::new();
     let lease = setting.take();

@@ -70,6 +70,17 @@ impl Setting {
         self.github.advance(by);
     }
 
+    /// Holds for two sweeps of the broker's at least, and as many looks at its clock.
+    #[track_caller]
+    fn stays(&self, mut holds: impl FnMut() -> bool) {
+        let mut looks = 0;
+        wait::until(|| {
+            assert!(holds(), "{:#?}", self.github.journal());
+            looks += 1;
+            looks > 60
+        });
+    }
+
     fn mints(&self) -> usize {
         self.github.calls(MINT)
     }
