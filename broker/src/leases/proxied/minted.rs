@@ -162,13 +162,15 @@ impl Leases {
             Some(proof) => (proof, None),
             None => self.record_use_of_minted(lease, &key, usage).await?,
         };
+        let before = self.minting.tokens.held_by(&lease.id);
+        let before = before.map(|token| token.minted.hashed_credential);
         let minted = self
             .minting
             .installation_token(recorded, lease, &key, &place.source);
         let minted = minted.await.and_then(|(token, value)| {
             let left = token.life.left(self.journal.now().boot);
             if left + SLACK < AHEAD {
-                self.minting.tokens.release(&lease.id, None);
+                self.give_back(lease, before.as_ref());
                 return Err(Arc::new(MintError::ClockAhead));
             }
             Ok((token, value))
@@ -184,8 +186,7 @@ impl Leases {
         })?;
         let recorded = self.record_minted(lease, &token, named.as_ref(), version);
         if let Err(error) = recorded.await {
-            // It is ended, unless other leases hold it.
-            self.minting.tokens.release(&lease.id, None);
+            self.give_back(lease, before.as_ref());
             return Err(error);
         }
         // What ended meanwhile has released what it held then. Nothing is sent under it.
@@ -194,6 +195,16 @@ impl Leases {
             return Err(IssueError::Ended);
         }
         Ok((value, token.life))
+    }
+
+    /// The lease does not use its next token, which is ended unless other leases hold it. It goes on with the one
+    /// it held before.
+    fn give_back(&self, lease: &Lease, before: Option<&HashedToken>) {
+        let tokens = &self.minting.tokens;
+        let goes_on = before.is_some_and(|before| tokens.restore_holder(&lease.id, before));
+        if !goes_on || self.find(&lease.id).is_none() {
+            tokens.release(&lease.id, None);
+        }
     }
 
     /// The proof that allows the use of an App, once that of the grant is spent. If there is a token to share, it

@@ -70,6 +70,8 @@ struct Inner {
     tokens: HashMap<HashedToken, Entry>,
     /// The token that each lease holds: the other side of [`Entry::holders`].
     held: HashMap<LeaseId, HashedToken>,
+    /// The one that a lease held before, and uses until the next one is on record.
+    before: HashMap<LeaseId, HashedToken>,
     /// The one that is shared, per key.
     current: BTreeMap<MintKey, HashedToken>,
     flights: HashMap<MintKey, Flight>,
@@ -235,11 +237,12 @@ impl TokenTable {
         inner.release(lease);
     }
 
-    /// Whether a lease holds this token, and no one ends it.
+    /// Whether a lease holds this token, or held it before the one that it holds, and no one ends it.
     pub(crate) fn holds(&self, lease: &LeaseId, hashed: &HashedToken) -> bool {
         let inner = self.lock();
+        let held = [inner.held.get(lease), inner.before.get(lease)];
         let entry = inner.tokens.get(hashed);
-        entry.is_some_and(|entry| entry.holders.contains(lease) && entry.ending == Ending::Idle)
+        held.contains(&Some(hashed)) && entry.is_some_and(|entry| entry.ending == Ending::Idle)
     }
 
     pub(crate) fn held_by(&self, lease: &LeaseId) -> Option<Token> {
@@ -335,7 +338,10 @@ impl Inner {
     /// Has a lease hold this token and no other. `false` if there is none such.
     fn give(&mut self, lease: &LeaseId, hashed: &HashedToken) -> bool {
         if self.held.get(lease) != Some(hashed) {
+            let before = self.held.get(lease).cloned();
             self.release(lease);
+            self.before
+                .extend(before.map(|before| (lease.clone(), before)));
         }
         let Some(entry) = self.tokens.get_mut(hashed) else {
             return false;
@@ -347,6 +353,7 @@ impl Inner {
 
     /// A token that no one holds any more is to be ended, and so shared with no one.
     fn release(&mut self, lease: &LeaseId) {
+        self.before.remove(lease);
         let Some(hashed) = self.held.remove(lease) else {
             return;
         };

@@ -285,6 +285,7 @@ fn a_lease_that_takes_hold_of_another_token_lets_go_of_the_one_before() {
     let hashed = &one.minted.hashed_credential;
     assert!(table.holders(hashed).is_empty());
     // What began with it goes on.
+    assert!(table.holds(&id(1), hashed));
     let uses = |token: &HashedToken| token == hashed;
     assert_eq!(table.take_due(Duration::ZERO, true, uses), []);
     assert_eq!(table.take_due(Duration::ZERO, true, unused), [(one, 0)]);

@@ -153,3 +153,21 @@ fn where_a_token_would_have_ended_by_this_machines_clock_none_is_used_and_none_m
     wait::until(|| setting.github.live_tokens() == 0);
     assert_eq!(setting.github.calls("GET /repos/acme/one/labels"), 0);
 }
+
+#[test]
+fn a_next_token_that_is_not_used_takes_nothing_from_the_one_in_use() {
+    let setting = Setting::new();
+    let lease = setting.take_with(&json!({"ttl": 4 * 3600}));
+    setting.works(&lease);
+    setting.advance(58 * MINUTE);
+    setting.github.turn_back(57 * MINUTE);
+    setting.works(&lease);
+    setting.github.wait_for_calls(MINT, 2);
+    // The next one ends at once.
+    wait::until(|| setting.broker.home.records_of("token.revoked").len() == 1);
+    for _ in 0..3 {
+        setting.works(&lease);
+    }
+    assert_eq!(setting.issued().len(), 1);
+    assert_eq!(setting.github.live_tokens(), 1);
+}
