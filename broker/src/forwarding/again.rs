@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::body::{self, Body, Bytes};
 use broker_github::{
-    BodyFault, Call, Credential, Forward, Forwarded, GitHubError, Method, Principal, Reply, Retry,
+    Call, Credential, Forward, Forwarded, GitHubError, Method, Principal, Reply, Retry,
 };
 use tokio::sync::OwnedMutexGuard;
 
@@ -34,10 +34,17 @@ pub(super) struct Upload<'a> {
     whole: Option<Bytes>,
 }
 
+/// Why a request has no answer.
+pub(super) enum Unanswered {
+    /// It was not sent, or what was sent of it did nothing.
+    Refused(Refusal),
+    GitHub(GitHubError),
+}
+
 /// How often a request is sent at the most: after waits of 1 s, 2 s, 3 s and 4 s a token is known everywhere.
 const MOST_TRIES: u32 = 5;
 /// The longest body that is read whole, in bytes: of calls to the API hardly one is longer.
-const SHORT: u64 = 64 * 1024;
+const SHORT: usize = 64 * 1024;
 /// What cannot be sent twice waits until a token is as old as this. Octokit gives one no longer.
 ///
 /// Source: octokit/auth-app.js, `src/hook.ts`.
@@ -55,14 +62,13 @@ impl<'a> Upload<'a> {
     }
 
     /// Reads a short body whole.
-    async fn read_if_short(&mut self) -> Result<(), GitHubError> {
-        let is_short = |body: &mut RequestBody| body.1.is_some_and(|length| length <= SHORT);
+    async fn read_if_short(&mut self) -> Result<(), Refusal> {
+        let is_short = |body: &mut RequestBody| body.1.is_some_and(|length| length <= SHORT as u64);
         let Some((body, _)) = self.comes.take_if(is_short) else {
             return Ok(());
         };
-        let read = body::to_bytes(body, usize::MAX).await;
-        let read = read.map_err(|_cut| GitHubError::CallerBody(BodyFault::Cut))?;
-        self.whole = Some(read);
+        let read = body::to_bytes(body, SHORT).await;
+        self.whole = Some(read.map_err(|error| Refusal::body_not_whole(&error))?);
         Ok(())
     }
 
@@ -86,16 +92,17 @@ impl Forwarding {
     ///
     /// # Errors
     ///
-    /// Those of [`broker_github::GitHub::forward`].
+    /// [`Unanswered`]
     pub(super) async fn send(
         &self,
         (lease, proxied): (&Arc<Lease>, &Arc<Proxied>),
         sending: &Sending,
         value: &mut Option<Arc<HeldValue>>,
         mut body: Upload<'_>,
-    ) -> Result<Forwarded, GitHubError> {
+    ) -> Result<Forwarded, Unanswered> {
         if let Some(value) = value.as_ref().filter(|value| value.is_minted()) {
-            body.read_if_short().await?;
+            let read = body.read_if_short().await;
+            read.map_err(Unanswered::Refused)?;
             if !body.can_be_sent_again() {
                 let now = self.journal.now().boot;
                 let left = value.until_age(OLD_ENOUGH, now);
@@ -112,15 +119,15 @@ impl Forwarding {
                 if let Some(value) = value.as_ref().filter(|_| answer.is_ok()) {
                     value.note_accepted();
                 }
-                return answer;
+                return answer.map_err(Unanswered::GitHub);
             };
             let pause = self.leases.pause_after_401(lease, refused, tries).await;
             let (Some(pause), true) = (pause, again && tries < MOST_TRIES) else {
-                return answer;
+                return answer.map_err(Unanswered::GitHub);
             };
             self.wait_until(self.journal.now().boot + pause).await;
             let Ok(next) = self.leases.value_behind(lease, proxied).await else {
-                return answer;
+                return answer.map_err(Unanswered::GitHub);
             };
             if !Arc::ptr_eq(&next, refused) {
                 drop(first.take());

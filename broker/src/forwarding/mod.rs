@@ -42,7 +42,7 @@ use broker_secret_memory::proxy_token;
 use broker_secret_memory::token::AccessToken;
 use reqwest::header::HeaderMap;
 
-use self::again::{Sending, Upload};
+use self::again::{Sending, Unanswered, Upload};
 use self::budget::RequestBudgets;
 use self::decide::Passage;
 use self::outcome::LEASE_OVER;
@@ -288,7 +288,11 @@ impl Forwarding {
                     headers: answer.headers,
                 })
             }
-            Err(error) => {
+            Err(Unanswered::Refused(refusal)) => {
+                outcome.failed(&refusal);
+                Err(refusal)
+            }
+            Err(Unanswered::GitHub(error)) => {
                 outcome.failed(&error);
                 if let GitHubError::Unauthorized { .. } = error {
                     outcome.status = Some(401);

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::io;
+use std::iter::successors;
 use std::time::Duration;
 
 use broker_github::{BodyFault, GitHubError, LimitKind};
@@ -146,6 +148,22 @@ impl Refusal {
                 ),
             )
         }
+    }
+
+    /// The body that a request was to go on with did not come whole. Nothing was sent.
+    pub(super) fn body_not_whole(error: &(dyn Error + 'static)) -> Self {
+        let mut causes = successors(Some(error), |&error| error.source());
+        let is_late = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
+        if causes.any(|error| error.downcast_ref().is_some_and(is_late)) {
+            return Self {
+                status: 408,
+                ..Self::new(
+                    ErrorCode::BadRequest,
+                    "the body of the request stopped coming",
+                )
+            };
+        }
+        GitHubError::CallerBody(BodyFault::Cut).into()
     }
 
     /// GitHub wants a credential for what would have gone on without one.

@@ -1,5 +1,10 @@
 //! A token that GitHub does not know everywhere yet.
 
+use std::io::{Error, ErrorKind};
+
+use axum::body::Body;
+use futures_util::stream;
+
 use super::*;
 
 impl Setting {
@@ -65,6 +70,23 @@ fn what_cannot_be_sent_twice_waits_until_a_token_is_known() {
     assert_eq!(setting.github.calls("POST /repos/acme/one/issues"), 0);
     setting.broker.clock.advance(Duration::from_secs(5));
     assert_eq!(setting.broker.finished(waiting).status, 201);
+}
+
+#[test]
+fn a_short_body_that_does_not_come_whole_is_not_sent_and_nothing_is_in_doubt() {
+    let setting = Setting::new();
+    let lease = setting.take();
+    for (kind, status) in [(ErrorKind::UnexpectedEof, 400), (ErrorKind::TimedOut, 408)] {
+        let cut = stream::iter([Ok("{"), Err(Error::from(kind))]);
+        let asked = request(&setting.github, &lease.token, ("POST", ONE, A_LABEL));
+        let asked = asked.map(|_whole| Body::from_stream(cut));
+        let answer = setting.broker.proxied(asked);
+        assert_refused(&answer, status, "bad_request");
+        let message = answer.json()["message"].to_string();
+        says(&message, &["the body of the request"]);
+        assert!(!message.contains("it may have happened"), "{message}");
+    }
+    assert_eq!(setting.github.calls("POST /repos/acme/one/labels"), 0);
 }
 
 #[test]
