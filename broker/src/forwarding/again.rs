@@ -45,10 +45,6 @@ pub(super) enum Unanswered {
 const MOST_TRIES: u32 = 5;
 /// The longest body that is read whole, in bytes: of calls to the API hardly one is longer.
 const SHORT: usize = 64 * 1024;
-/// What cannot be sent twice waits until a token is as old as this. Octokit gives one no longer.
-///
-/// Source: octokit/auth-app.js, `src/hook.ts`.
-const OLD_ENOUGH: Duration = Duration::from_secs(5);
 /// How often the clock is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -105,7 +101,7 @@ impl Forwarding {
             read.map_err(Unanswered::Refused)?;
             if !body.can_be_sent_again() {
                 let now = self.journal.now().boot;
-                let left = value.until_age(OLD_ENOUGH, now);
+                let left = value.until_age(KNOWN_EVERYWHERE, now);
                 self.wait_until(now + left).await;
             }
         }
