@@ -112,7 +112,9 @@ impl Forwarding {
             tries += 1;
             let answer = self.send_once(sending, value.as_deref(), &mut body).await;
             let (Err(GitHubError::Unauthorized { .. }), Some(refused)) = (&answer, &*value) else {
-                if let Some(value) = value.as_ref().filter(|_| answer.is_ok()) {
+                // A fault says nothing of the token.
+                let accepts = answer.as_ref().is_ok_and(|answer| answer.status < 500);
+                if let Some(value) = value.as_ref().filter(|_| accepts) {
                     value.note_accepted();
                 }
                 return answer.map_err(Unanswered::GitHub);
