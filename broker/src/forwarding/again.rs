@@ -168,7 +168,7 @@ impl Forwarding {
                 method: Method::POST,
                 path: graphql::PATH.to_owned(),
                 credential: Credential::Token(&token),
-                principal: principal.cloned(),
+                principal: self.counted_against(lease, principal.cloned(), &value),
                 body: Some(question.clone()),
                 retry: Retry::Repeatable,
             });

@@ -237,13 +237,9 @@ impl Forwarding {
         outcome.under_way = Some(proxied.begin());
         let sending = Sending {
             request,
-            // An installation's is known once a token was minted.
-            principal: principal.or_else(|| {
-                let value = value.as_ref()?;
-                value
-                    .is_minted()
-                    .then(|| self.limits.principal_behind(lease))?
-            }),
+            principal: value
+                .as_ref()
+                .and_then(|value| self.counted_against(lease, principal, value)),
             clone_token: matches!(
                 passage,
                 Passage::Lease {
@@ -325,6 +321,20 @@ impl Forwarding {
             return Ok(None);
         }
         self.accepted_value(lease, proxied).await.map(Some)
+    }
+
+    /// Whom GitHub counts what is asked with this value against. An installation is known once a token was minted.
+    fn counted_against(
+        &self,
+        lease: &Lease,
+        known: Option<Principal>,
+        value: &HeldValue,
+    ) -> Option<Principal> {
+        known.or_else(|| {
+            value
+                .is_minted()
+                .then(|| self.limits.principal_behind(lease))?
+        })
     }
 
     /// The value behind a lease, unless GitHub refused it.

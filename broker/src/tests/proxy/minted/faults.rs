@@ -135,6 +135,27 @@ fn a_limited_app_is_not_asked_and_the_caller_is_told_to_wait() {
 }
 
 #[test]
+fn a_limit_that_the_question_before_a_mutation_runs_into_holds_for_the_lease() {
+    let setting = Setting::new();
+    let lease = setting.take();
+    let limited = support::github::Effect::SecondaryLimit {
+        status: 403,
+        retry_after: Some(60),
+    };
+    setting
+        .github
+        .fault(Fault::on("POST /graphql").effect(limited).times(1));
+    let close = r#"mutation { closeIssue(input: {issueId: "I_kwDOone"}) { clientMutationId } }"#;
+    let body = json!({ "query": close }).to_string();
+    let asked = request(&setting.github, &lease.token, ("POST", "/graphql", &body));
+    // It has the first token minted, which says whose limit it is.
+    assert_refused(&setting.broker.proxied(asked), 403, "rate_limited");
+    assert_eq!(setting.github.calls("POST /graphql"), 1);
+    assert_refused(&setting.get(&lease), 403, "rate_limited");
+    assert_eq!(setting.github.calls("GET /repos/acme/one/labels"), 0);
+}
+
+#[test]
 fn where_a_token_would_have_ended_by_this_machines_clock_none_is_used_and_none_minted_again_at_once()
  {
     let setting = Setting::new();
