@@ -90,26 +90,25 @@ impl Forwarding {
     ///
     /// [`Unanswered`]
     pub(super) async fn send(
-        &self,
-        (lease, proxied): (&Arc<Lease>, &Arc<Proxied>),
+        self: &Arc<Self>,
+        of: (&Arc<Lease>, &Arc<Proxied>),
         sending: &Sending,
         value: &mut Option<Arc<HeldValue>>,
         mut body: Upload<'_>,
     ) -> Result<Forwarded, Unanswered> {
-        if let Some(value) = value.as_ref().filter(|value| value.is_minted()) {
+        if value.as_ref().is_some_and(|value| value.is_minted()) {
             let read = body.read_if_short().await;
             read.map_err(Unanswered::Refused)?;
-            if !body.can_be_sent_again() {
-                let now = self.journal.now().boot;
-                let left = value.until_age(KNOWN_EVERYWHERE, now);
-                self.wait_until(now + left).await;
-            }
         }
         let again = body.can_be_sent_again();
-        let mut first = self.first_request(value.as_deref()).await;
-        let mut tries = 0;
+        let (mut first, mut tries) = (None, 0);
         loop {
             tries += 1;
+            if let Some(value) = value.as_mut() {
+                let turn = self.take_turn(of, value, &mut first, again).await;
+                turn.map_err(Unanswered::Refused)?;
+            }
+            let sent = self.journal.now().boot;
             let answer = self.send_once(sending, value.as_deref(), &mut body).await;
             let (Err(GitHubError::Unauthorized { .. }), Some(refused)) = (&answer, &*value) else {
                 // A fault says nothing of the token.
@@ -119,26 +118,47 @@ impl Forwarding {
                 }
                 return answer.map_err(Unanswered::GitHub);
             };
-            let pause = self.leases.pause_after_401(lease, refused, tries).await;
-            let (Some(pause), true) = (pause, again && tries < MOST_TRIES) else {
+            let next = self
+                .leases
+                .again_after_401((of.0, of.1), refused, (tries, sent));
+            let (Some(at), true) = (next.await, again && tries < MOST_TRIES) else {
                 return answer.map_err(Unanswered::GitHub);
             };
-            self.wait_until(self.journal.now().boot + pause).await;
-            let Ok(next) = self.leases.value_behind(lease, proxied).await else {
-                return answer.map_err(Unanswered::GitHub);
-            };
-            if !Arc::ptr_eq(&next, refused) {
-                drop(first.take());
-                first = self.first_request(Some(&next)).await;
-            }
-            *value = Some(next);
+            self.wait_until(at).await;
         }
+    }
+
+    /// Waits until what is sent with a new token may be sent, and leaves the value that is in use then: while it
+    /// waited, also before this, the store may have been locked, or the token ended or replaced.
+    async fn take_turn(
+        self: &Arc<Self>,
+        (lease, proxied): (&Arc<Lease>, &Arc<Proxied>),
+        value: &mut Arc<HeldValue>,
+        first: &mut Option<OwnedMutexGuard<()>>,
+        again: bool,
+    ) -> Result<(), Refusal> {
+        while value.is_minted() {
+            if !again {
+                let now = self.journal.now().boot;
+                let left = value.until_age(KNOWN_EVERYWHERE, now);
+                self.wait_until(now + left).await;
+            } else if first.is_none() {
+                *first = self.first_request(value).await;
+            }
+            let in_use = self.accepted_value(lease, proxied).await?;
+            if Arc::ptr_eq(&in_use, value) {
+                break;
+            }
+            *first = None;
+            *value = in_use;
+        }
+        Ok(())
     }
 
     /// The first request with a new token goes alone: many that GitHub answers with 401 lock all out. It is waited for
     /// no longer than GitHub takes to know the token.
-    async fn first_request(&self, value: Option<&HeldValue>) -> Option<OwnedMutexGuard<()>> {
-        let (value, now) = (value?, self.journal.now().boot);
+    async fn first_request(&self, value: &HeldValue) -> Option<OwnedMutexGuard<()>> {
+        let now = self.journal.now().boot;
         let new_for = value.until_age(KNOWN_EVERYWHERE, now);
         tokio::select! {
             biased;
@@ -158,12 +178,14 @@ impl Forwarding {
         principal: Option<&Principal>,
         question: serde_json::Value,
     ) -> Result<Reply, Refusal> {
-        let mut tries = 0;
+        let mut value = self.accepted_value(lease, proxied).await?;
+        let (mut first, mut tries) = (None, 0);
         loop {
             tries += 1;
-            let value = self.accepted_value(lease, proxied).await?;
-            let _first = self.first_request(Some(&value)).await;
+            self.take_turn((lease, proxied), &mut value, &mut first, true)
+                .await?;
             let token = value.token();
+            let sent = self.journal.now().boot;
             let answer = self.github.call(Call {
                 method: Method::POST,
                 path: graphql::PATH.to_owned(),
@@ -180,11 +202,13 @@ impl Forwarding {
                 Err(GitHubError::Unauthorized { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
-            let pause = self.leases.pause_after_401(lease, &value, tries).await;
-            let Some(pause) = pause.filter(|_| tries < MOST_TRIES) else {
+            let next = self
+                .leases
+                .again_after_401((lease, proxied), &value, (tries, sent));
+            let Some(at) = next.await.filter(|_| tries < MOST_TRIES) else {
                 return Err(self.unauthorized(lease, Some(&value)));
             };
-            self.wait_until(self.journal.now().boot + pause).await;
+            self.wait_until(at).await;
         }
     }
 

@@ -253,26 +253,26 @@ impl Leases {
         Ok(())
     }
 
-    /// What a 401 for this token means: how long from now the request waits before it is sent again, or `None` if it
-    /// is the answer. `tries` counts how often it was sent.
+    /// What a 401 for this token means: from which moment of boot time the request is sent again, or `None` if it is
+    /// the answer. `tries` counts how often it was sent, `sent` is when it was last.
     ///
     /// Source: octokit/auth-app.js, `src/hook.ts`, which waits a second longer each time.
-    pub(crate) async fn pause_after_401(
+    pub(crate) async fn again_after_401(
         &self,
-        lease: &Lease,
+        (lease, proxied): (&Lease, &Proxied),
         value: &HeldValue,
-        tries: u32,
+        (tries, sent): (u32, Duration),
     ) -> Option<Duration> {
         value.life()?;
+        let held = proxied.value().as_ref().map(|held| held.hashed.clone());
         // It ended, or the next one took its place, while the request was on its way.
-        if !self.is_good(lease, value) {
-            return Some(Duration::ZERO);
+        if held.as_ref() != Some(&value.hashed) || !self.is_good(lease, value) {
+            return Some(sent);
         }
-        let now = self.journal.now().boot;
-        if value.until_age(KNOWN_EVERYWHERE, now).is_zero() {
+        if value.until_age(KNOWN_EVERYWHERE, sent).is_zero() {
             self.minting.end_if_refused(&lease.id, &value.hashed).await;
             return None;
         }
-        Some(Duration::from_secs(tries.into()))
+        Some(sent + Duration::from_secs(tries.into()))
     }
 }

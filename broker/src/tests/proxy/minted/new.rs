@@ -83,6 +83,29 @@ fn what_cannot_be_sent_twice_waits_until_a_token_is_known() {
 }
 
 #[test]
+fn what_waited_for_a_new_token_is_not_sent_once_the_store_is_locked() {
+    let setting = Setting::new();
+    let lease = setting.take();
+    let long = setting.begin_long(&lease);
+    wait::until(|| setting.issued().len() == 1);
+    setting.slow_to_know(1);
+    let other = setting.take_with(&json!({"fresh": true}));
+    let asked = request(&setting.github, &other.token, ("GET", ONE, ""));
+    let refused = setting.broker.begin_proxied(asked);
+    wait::until(|| {
+        let calls = setting.github.journal();
+        calls.iter().any(|call| call.status == Some(401))
+    });
+    setting.broker.lock();
+    setting.advance(Duration::from_secs(10));
+    for waiting in [long, refused] {
+        assert_refused(&setting.broker.finished(waiting), 503, "locked");
+    }
+    assert_eq!(setting.github.calls("POST /repos/acme/one/issues"), 0);
+    assert_eq!(setting.github.calls("GET /repos/acme/one/labels"), 1);
+}
+
+#[test]
 fn a_short_body_that_does_not_come_whole_is_not_sent_and_nothing_is_in_doubt() {
     let setting = Setting::new();
     let lease = setting.take();
