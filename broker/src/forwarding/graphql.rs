@@ -1,13 +1,14 @@
 //! Decides on GraphQL, whose requests say in their bodies what they do.
 
-use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use axum::body::Body;
 use broker_github::{Method, Principal};
-use broker_policy::reach::graphql::{Allowed, Asked, Kind, LONGEST_BODY, Named, NotRead, Refused};
+use broker_policy::reach::graphql::{
+    Allowed, Asked, Holding, Kind, LONGEST_BODY, NotRead, Refused,
+};
 use broker_protocol::error::ErrorCode;
 use broker_secret_memory::redact;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
@@ -23,12 +24,7 @@ use crate::policies::InForce;
 /// What a GraphQL request that is allowed does.
 pub(super) struct Graphql {
     pub(super) kind: Kind,
-    /// What it starts with: of a mutation, what it does.
-    pub(super) fields: BTreeSet<String>,
-    /// The repositories, organisations and projects that it is about.
-    pub(super) touches: BTreeSet<String>,
-    /// What has to be asked about before it goes on.
-    named: Named,
+    pub(super) holding: Holding,
 }
 
 /// The path of GraphQL on the API's host.
@@ -62,9 +58,7 @@ pub(super) async fn decide(
     request.headers.insert(CONTENT_TYPE, json);
     Ok(Graphql {
         kind: allowed.kind,
-        fields: allowed.holding.fields,
-        touches: allowed.holding.touches,
-        named: allowed.holding.named,
+        holding: allowed.holding,
     })
 }
 
@@ -83,7 +77,7 @@ impl Forwarding {
         principal: Option<&Principal>,
         graphql: &mut Graphql,
     ) -> Result<(), Refusal> {
-        let named = std::mem::take(&mut graphql.named);
+        let named = std::mem::take(&mut graphql.holding.named);
         if named.is_empty() {
             return Ok(());
         }
@@ -95,7 +89,7 @@ impl Forwarding {
         let policies = self.policies.in_force();
         let policy = policies.set.purpose(&lease.purpose);
         let touches = named.within(&scope(lease, policy), answer.json()?)?;
-        graphql.touches.extend(touches);
+        graphql.holding.touches.extend(touches);
         Ok(())
     }
 }

@@ -64,10 +64,10 @@ impl ForwardedRequest {
     }
 
     fn graphql(&self) -> Option<GraphqlRequest<'_>> {
-        let graphql = self.graphql.as_ref()?;
+        let holding = &self.graphql.as_ref()?.holding;
         Some(GraphqlRequest {
-            fields: &graphql.fields,
-            touches: &graphql.touches,
+            fields: &holding.fields,
+            touches: &holding.touches,
         })
     }
 
@@ -85,7 +85,13 @@ impl ForwardedRequest {
     /// What the record of its outcome takes of the log at the most, in bytes.
     pub(super) fn longest_outcome(&self) -> usize {
         let names = self.graphql.iter();
-        let names = names.flat_map(|graphql| graphql.fields.iter().chain(&graphql.touches));
+        let names = names.flat_map(|graphql| {
+            graphql
+                .holding
+                .fields
+                .iter()
+                .chain(&graphql.holding.touches)
+        });
         // In quotes, with a comma.
         let names: usize = names.map(|name| name.len() + 3).sum();
         // In JSON, each byte of a path may become two.

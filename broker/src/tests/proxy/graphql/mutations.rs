@@ -1,19 +1,33 @@
 //! Mutations: what they name is asked about, recorded, and done once.
 
+use tokio::task::JoinHandle;
+
 use super::*;
+
+/// A comment on our issue, by a mutation that GitHub keeps waiting: the call after so many.
+fn held_comment(
+    broker: &InProcess,
+    github: &StandIn,
+    lease: &Lease,
+    after: u32,
+) -> JoinHandle<Answer> {
+    let id = issue_id(github, "acme/site#1");
+    github.forget_calls();
+    github.fault(Fault::on("POST /graphql").hold().after(after));
+    let body = json!({ "query": comment(&id) }).to_string();
+    let asking = request(github, &lease.token, ("POST", "/graphql", &body));
+    let asking = broker.begin_proxied(asking);
+    let calls = usize::try_from(after).unwrap() + 1;
+    github.wait_for_calls("POST /graphql", calls);
+    asking
+}
 
 #[test]
 fn a_mutation_is_on_record_before_it_goes_on_and_costs_one_question() {
     let Some(github) = github() else { return };
     let broker = broker(&github);
     let lease = lease(&broker);
-    let id = issue_id(&github, "acme/site#1");
-    github.forget_calls();
-    github.fault(Fault::on("POST /graphql").hold().after(1));
-    let body = json!({ "query": comment(&id) }).to_string();
-    let asking = request(&github, &lease.token, ("POST", "/graphql", &body));
-    let asking = broker.begin_proxied(asking);
-    github.wait_for_calls("POST /graphql", 2);
+    let asking = held_comment(&broker, &github, &lease, 1);
     let recorded = broker.home.records_of("proxy.request");
     assert_eq!(
         recorded[0]["graphql"],
@@ -232,13 +246,7 @@ fn an_id_that_changes_hands_between_question_and_use_is_on_record_as_it_was_aske
     let Some(github) = github() else { return };
     let broker = broker(&github);
     let lease = lease(&broker);
-    let id = issue_id(&github, "acme/site#1");
-    github.forget_calls();
-    github.fault(Fault::on("POST /graphql").hold().after(1));
-    let body = json!({ "query": comment(&id) }).to_string();
-    let asking = request(&github, &lease.token, ("POST", "/graphql", &body));
-    let asking = broker.begin_proxied(asking);
-    github.wait_for_calls("POST /graphql", 2);
+    let asking = held_comment(&broker, &github, &lease, 1);
     let moved = github.change(|state| state.move_issue("acme/site#1", "other/site"));
     github.heal();
     // The broker cannot see it: SECURITY.md says so.
@@ -254,13 +262,7 @@ fn a_lease_that_ends_while_github_is_asked_sends_no_mutation() {
     let Some(github) = github() else { return };
     let broker = broker(&github);
     let lease = lease(&broker);
-    let id = issue_id(&github, "acme/site#1");
-    github.forget_calls();
-    github.fault(Fault::on("POST /graphql").hold());
-    let body = json!({ "query": comment(&id) }).to_string();
-    let asking = request(&github, &lease.token, ("POST", "/graphql", &body));
-    let asking = broker.begin_proxied(asking);
-    github.wait_for_calls("POST /graphql", 1);
+    let asking = held_comment(&broker, &github, &lease, 0);
     broker.done("DELETE", &format!("/v1/leases/{}", lease.id), "");
     assert_refused(&broker.finished(asking), 403, "unknown_lease");
     github.heal();
@@ -273,13 +275,7 @@ fn a_lease_that_ends_while_a_mutation_is_under_way_says_that_it_may_have_happene
     let Some(github) = github() else { return };
     let broker = broker(&github);
     let lease = lease(&broker);
-    let id = issue_id(&github, "acme/site#1");
-    github.forget_calls();
-    github.fault(Fault::on("POST /graphql").hold().after(1));
-    let body = json!({ "query": comment(&id) }).to_string();
-    let asking = request(&github, &lease.token, ("POST", "/graphql", &body));
-    let asking = broker.begin_proxied(asking);
-    github.wait_for_calls("POST /graphql", 2);
+    let asking = held_comment(&broker, &github, &lease, 1);
     broker.done("DELETE", &format!("/v1/leases/{}", lease.id), "");
     let answer = broker.finished(asking);
     assert_refused(&answer, 403, "unknown_lease");

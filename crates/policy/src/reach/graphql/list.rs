@@ -43,6 +43,8 @@ pub(super) struct List(HashMap<String, Type>);
 #[derive(Default)]
 pub(super) struct Type {
     fields: HashMap<String, Field>,
+    /// The fields of an input.
+    inputs: HashMap<String, Argument>,
     /// Whether all of it may be read of what stands outside the lease.
     anywhere: bool,
 }
@@ -98,6 +100,7 @@ impl List {
                     let known = types.entry(name).or_default();
                     known.anywhere |= read.anywhere;
                     known.fields.extend(read.fields);
+                    known.inputs.extend(read.inputs);
                 }
             }
         }
@@ -117,7 +120,7 @@ impl Type {
 
     /// The fields of an input.
     pub(super) fn input(&self, name: &str) -> Option<&Argument> {
-        self.fields.get(name)?.arguments.first()
+        self.inputs.get(name)
     }
 
     /// Whether a field of it may be read of what stands outside the lease.
@@ -140,19 +143,10 @@ fn read(definition: &cst::Definition, faults: &mut Vec<String>) -> Option<(Strin
         cst::Definition::InputObjectTypeDefinition(one) => {
             let fields = one.input_fields_definition().into_iter();
             let fields = fields.flat_map(|all| all.input_value_definitions());
-            let fields = fields.filter_map(|one| {
-                let argument = argument(&one, faults)?;
-                let name = argument.name.clone();
-                let arguments = vec![argument];
-                let field = Field {
-                    arguments,
-                    ..Field::default()
-                };
-                Some((name, field))
-            });
+            let fields = fields.filter_map(|one| argument(&one, faults));
             let read = Type {
-                fields: fields.collect(),
-                anywhere: false,
+                inputs: fields.map(|one| (one.name.clone(), one)).collect(),
+                ..Type::default()
             };
             return Some((name?, read));
         }
@@ -191,6 +185,7 @@ fn read(definition: &cst::Definition, faults: &mut Vec<String>) -> Option<(Strin
     let read = Type {
         fields: fields.collect(),
         anywhere: marks.anywhere,
+        ..Type::default()
     };
     Some((name?, read))
 }

@@ -165,7 +165,9 @@ pub enum Refused {
     #[error(transparent)]
     Limit(#[from] Limit),
     /// An id of nothing that the lease holds.
-    #[error("an id in `{0}` is of nothing within the lease")]
+    #[error(
+        "an id in `{0}` is of nothing within the lease: `repositories` and `organization` of the purpose say what is"
+    )]
     Id(String),
     /// A repository of the lease that is not there under its name.
     #[error("no repository is called `{0}` now")]

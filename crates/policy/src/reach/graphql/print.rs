@@ -15,20 +15,20 @@ pub(super) fn head(operation: &Operation, used: &BTreeSet<&str>) -> String {
         out.push(' ');
         out.push_str(name);
     }
-    let variables = operation.variables.iter();
-    let mut variables = variables.filter(|variable| used.contains(variable.name.as_str()));
-    if let Some(first) = variables.next() {
-        out.push('(');
-        for variable in std::iter::once(first).chain(variables) {
-            out.extend(["$", &variable.name, ":", &variable.type_text]);
-            if let Some(default) = &variable.default {
-                out.push('=');
-                value(default, &mut out);
-            }
-            out.push(' ');
-        }
-        out.push(')');
+    if used.is_empty() {
+        return out;
     }
+    out.push('(');
+    let variables = operation.variables.iter();
+    for variable in variables.filter(|variable| used.contains(variable.name.as_str())) {
+        out.extend(["$", &variable.name, ":", &variable.type_text]);
+        if let Some(default) = &variable.default {
+            out.push('=');
+            value(default, &mut out);
+        }
+        out.push(' ');
+    }
+    out.push(')');
     out
 }
 

@@ -185,13 +185,11 @@ impl<'a, 's> Walk<'a, 's> {
     fn field(&mut self, field: &'a Field, at: At<'_>, aliases: &mut usize) -> Result<(), Refused> {
         *aliases += usize::from(field.alias.is_some());
         let depth = at.depth + 1;
-        for (count, most, limit) in [
-            (*aliases, MOST_ALIASES, Limit::Aliases as fn(usize) -> Limit),
-            (depth, DEEPEST, Limit::Depth),
-        ] {
-            if count > most {
-                return Err(limit(most).into());
-            }
+        if *aliases > MOST_ALIASES {
+            return Err(Limit::Aliases(MOST_ALIASES).into());
+        }
+        if depth > DEEPEST {
+            return Err(Limit::Depth(DEEPEST).into());
         }
         if let Some(alias) = &field.alias {
             self.out.extend([alias, ":"]);
@@ -270,18 +268,15 @@ impl<'a, 's> Walk<'a, 's> {
         }
         let held = self.scope.organization;
         let is_held = held.is_some_and(|held| owner.is_none_or(|owner| is_named(held, owner)));
-        let of_organization = |set: &Permissions| set.keys().any(is_of_organization);
-        let (elsewhere, sets): (Vec<_>, Vec<_>) = known
-            .needs
-            .iter()
-            .cloned()
-            .partition(|set| of_organization(set) && !is_held);
-        if sets.is_empty() && !elsewhere.is_empty() {
-            let what = match owner.and_then(|owner| owner.parse::<OrgName>().ok()) {
+        let of_organization = |set: &&Permissions| set.keys().any(is_of_organization);
+        let sets = known.needs.iter();
+        let sets = sets.filter(|set| is_held || !of_organization(set));
+        let sets: Vec<_> = sets.cloned().collect();
+        if sets.is_empty() && !known.needs.is_empty() {
+            return match owner.and_then(|owner| owner.parse::<OrgName>().ok()) {
                 Some(owner) => organization_beyond(&owner, held, WHOSE),
                 None => Some(format!("an organisation; {WHOSE} allows none")),
             };
-            return what;
         }
         missing(&sets, self.scope.permissions, WHOSE)
     }

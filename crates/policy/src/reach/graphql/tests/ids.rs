@@ -70,7 +70,7 @@ fn everything_that_an_id_belongs_to_must_be_within_the_lease() {
         let refused = touches(&lease, &["x"], json!([node]));
         assert_eq!(
             refused,
-            Err("an id in `Mutation.of_x` is of nothing within the lease".to_owned()),
+            Err("an id in `Mutation.of_x` is of nothing within the lease: `repositories` and `organization` of the purpose say what is".to_owned()),
             "{node}"
         );
     }
@@ -88,7 +88,7 @@ fn one_id_of_another_repository_among_fifty_is_refused() {
     let refused = touches(&lease, &ids, json!(nodes)).unwrap_err();
     assert_eq!(
         refused,
-        "an id in `Mutation.of_I_37` is of nothing within the lease"
+        "an id in `Mutation.of_I_37` is of nothing within the lease: `repositories` and `organization` of the purpose say what is"
     );
     nodes.pop();
     assert!(
