@@ -6,8 +6,7 @@
 //! that a known permission does not have is an error.
 
 use broker_protocol::names::{Level, PermissionName};
-
-use super::finding::did_you_mean;
+use broker_protocol::similar::did_you_mean;
 
 /// A classic scope as GitHub documents it, or what is odd about its name.
 pub(super) fn scope(scope: &str) -> Result<&'static str, String> {

@@ -9,12 +9,13 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use broker_protocol::names::{Purpose, SecretName};
+use broker_protocol::similar::did_you_mean;
 use broker_protocol::source::SourceSpec;
 use toml::de::DeTable;
 
 use super::between;
 use super::document::{Document, Item, Table};
-use super::finding::{Finding, Findings, Place, PolicyErrors, did_you_mean};
+use super::finding::{Finding, Findings, Place, PolicyErrors};
 use super::purpose::{self, PurposePolicy};
 use super::secret::{self, SecretDeclaration};
 use super::who::{Accounts, Host};

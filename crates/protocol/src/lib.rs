@@ -1,10 +1,10 @@
 //! What the broker and its callers say to each other.
 //!
 //! Names that are parsed once and are valid ever after ([`names`]), the bodies of HTTP API v1
-//! ([`api`], [`check`], [`moving`], [`rotation`]), the stable words a program may match on ([`error`]), where values come from ([`source`]), how passphrases and
-//! values are read ([`as_read`], [`value_form`], [`token_shape`]), how bytes are
-//! spelled ([`hex`]), where things are stored on disk ([`paths`]) and how they get
-//! there ([`whole_file`]). Both sides link this crate, and neither links the other.
+//! ([`api`], [`check`], [`moving`], [`rotation`]), the stable words a program may match on ([`error`]), where values
+//! come from ([`source`]), how passphrases and values are read ([`as_read`], [`value_form`], [`token_shape`]), how bytes
+//! are spelled ([`hex`]), how text is shown ([`similar`]), where things are stored on disk
+//! ([`paths`]) and how they get there ([`whole_file`]). Both sides link this crate, and neither links the other.
 //!
 //! Not here: decisions, secrets, the audit log's format (that is `broker-audit`).
 
@@ -20,6 +20,7 @@ pub mod moving;
 pub mod names;
 pub mod paths;
 pub mod rotation;
+pub mod similar;
 pub mod source;
 pub mod token_shape;
 pub mod value_form;

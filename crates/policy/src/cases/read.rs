@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use broker_protocol::names::{Delivery, Purpose};
+use broker_protocol::similar::did_you_mean;
 
 use super::{Case, Expect, Wanted, WantedFallback};
 use crate::document::{Item, Table};
-use crate::finding::did_you_mean;
 use crate::request::{Caller, Request};
 use crate::who::{self, Accounts, NamesOnly, UNKNOWN_ACCOUNT};
 use crate::{PolicySet, parts};

@@ -5,11 +5,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use broker_protocol::duration;
+use broker_protocol::similar::did_you_mean;
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{Document, Table};
-use crate::finding::{Place, did_you_mean};
+use crate::finding::Place;
 
 /// A value being read, with the key it stands under. Each reading method reports its own error.
 #[derive(Clone, Copy)]

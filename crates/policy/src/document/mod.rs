@@ -11,11 +11,12 @@ mod item;
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use broker_protocol::similar::did_you_mean;
 use toml::de::DeTable;
 
 pub(super) use self::item::{Item, printable};
 use super::PolicyFile;
-use super::finding::{Findings, Place, did_you_mean};
+use super::finding::{Findings, Place};
 
 /// Findings kept for one file. No one reads more, and a hostile file must not make us write them.
 const MOST_FINDINGS: usize = 50;

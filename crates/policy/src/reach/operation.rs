@@ -3,10 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use broker_protocol::similar::did_you_mean;
+
 use super::path::Path;
 use super::table::{OPERATIONS, Spans};
 use crate::document::printable;
-use crate::finding::did_you_mean;
 
 /// One operation of GitHub's REST API, by its documented method and path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
