@@ -19,7 +19,6 @@ mod deadline;
 mod forwarding;
 pub mod give_back;
 pub mod harden;
-pub mod holder;
 mod journal;
 mod lease;
 mod lease_record;

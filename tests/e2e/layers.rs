@@ -32,14 +32,7 @@ const LAYERS: &[&[&str]] = &[
     &["config"],
     &["notify", "caller", "policy_files"],
     &["lease", "deadline"],
-    &[
-        "accounts",
-        "api_error",
-        "give_back",
-        "harden",
-        "holder",
-        "readiness",
-    ],
+    &["accounts", "api_error", "give_back", "harden", "readiness"],
 ];
 
 /// Effects do not know their neighbours.

@@ -1,11 +1,11 @@
 //! The names GitHub knows: scopes of classic tokens, and permissions with their levels.
 //!
-//! Scopes: GitHub's documentation, “Scopes for OAuth apps”. Permissions: the `app-permissions`
-//! schema of GitHub's OpenAPI description, and what its REST reference names besides (variables, advisories,
-//! codespaces' secrets, insights). Both lists grow, so an unknown name is a warning; a level
-//! that a known permission does not have is an error.
+//! Scopes: GitHub's documentation, “Scopes for OAuth apps”. Permissions: [`broker_protocol::permissions`]. Both
+//! lists grow, so an unknown name is a warning; a level that a known permission does not have is an error.
 
 use broker_protocol::names::{Level, PermissionName};
+use broker_protocol::permissions::levels;
+pub(super) use broker_protocol::permissions::odd as odd_permission;
 use broker_protocol::similar::did_you_mean;
 
 /// A classic scope as GitHub documents it, or what is odd about its name.
@@ -15,18 +15,6 @@ pub(super) fn scope(scope: &str) -> Result<&'static str, String> {
         let meant = did_you_mean(scope, SCOPES.iter().copied());
         format!("GitHub documents no scope `{scope}`{meant}")
     })
-}
-
-/// What is odd about a permission's name, if anything.
-pub(super) fn odd_permission(name: &PermissionName) -> Option<String> {
-    if levels(name.as_str()).is_some() {
-        return None;
-    }
-    let known = PERMISSIONS
-        .iter()
-        .flat_map(|(_, names)| names.iter().copied());
-    let meant = did_you_mean(name.as_str(), known);
-    Some(format!("GitHub documents no permission `{name}`{meant}"))
 }
 
 /// Whether a permission is about an organisation and not about its repositories. One that this list
@@ -43,14 +31,6 @@ pub(super) fn wrong_level(name: &PermissionName, level: Level) -> Option<String>
         let levels: Vec<_> = levels.iter().map(|level| level.as_str()).collect();
         format!("GitHub knows `{name}` only as {}", levels.join(" or "))
     })
-}
-
-/// The levels of a permission; `None` for one this list does not have.
-fn levels(name: &str) -> Option<&'static [Level]> {
-    let (levels, _) = PERMISSIONS
-        .iter()
-        .find(|(_, names)| names.contains(&name))?;
-    Some(levels)
 }
 
 const SCOPES: &[&str] = &[
@@ -114,100 +94,16 @@ const OF_ORGANIZATION: &[&str] = &[
     "members",
 ];
 
-const PERMISSIONS: &[(&[Level], &[&str])] = &[
-    (
-        &[Level::Read, Level::Write],
-        &[
-            "actions",
-            "actions_variables",
-            "administration",
-            "artifact_metadata",
-            "attestations",
-            "checks",
-            "code_quality",
-            "codespaces",
-            "codespaces_lifecycle_admin",
-            "contents",
-            "custom_properties_for_organizations",
-            "dependabot_secrets",
-            "deployments",
-            "discussions",
-            "email_addresses",
-            "environments",
-            "followers",
-            "git_ssh_keys",
-            "gpg_keys",
-            "interaction_limits",
-            "issues",
-            "members",
-            "merge_queues",
-            "metadata",
-            "organization_actions_variables",
-            "organization_administration",
-            "organization_announcement_banners",
-            "organization_copilot_agent_settings",
-            "organization_copilot_seat_management",
-            "organization_custom_org_roles",
-            "organization_custom_roles",
-            "organization_hooks",
-            "organization_packages",
-            "organization_personal_access_token_requests",
-            "organization_personal_access_tokens",
-            "organization_secrets",
-            "organization_self_hosted_runners",
-            "organization_user_blocking",
-            "packages",
-            "pages",
-            "pull_requests",
-            "repository_advisories",
-            "repository_custom_properties",
-            "repository_hooks",
-            "secret_scanning_alerts",
-            "secrets",
-            "security_events",
-            "single_file",
-            "starring",
-            "statuses",
-            "vulnerability_alerts",
-        ],
-    ),
-    (
-        &[Level::Read, Level::Write, Level::Admin],
-        &[
-            "enterprise_custom_properties_for_organizations",
-            "organization_custom_properties",
-            "organization_projects",
-            "repository_projects",
-        ],
-    ),
-    (
-        &[Level::Write],
-        &["codespaces_secrets", "profile", "workflows"],
-    ),
-    (
-        &[Level::Read],
-        &[
-            "codespaces_metadata",
-            "organization_api_insights",
-            "organization_events",
-            "organization_plan",
-        ],
-    ),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_in_a_name_is_pointed_out_and_a_documented_name_is_not() {
+    fn a_slip_in_a_scope_is_pointed_out_and_a_documented_one_is_not() {
         assert_eq!(scope("repo:status"), Ok("repo:status"));
         assert_eq!(
             scope("workflows").unwrap_err(),
             "GitHub documents no scope `workflows` (did you mean `workflow`?)"
         );
-        assert_eq!(odd_permission(&"issues".parse().unwrap()), None);
-        assert!(odd_permission(&"isues".parse().unwrap()).is_some());
-        assert_eq!(levels("workflows"), Some(&[Level::Write][..]));
     }
 }

@@ -3,8 +3,9 @@
 //! Names that are parsed once and are valid ever after ([`names`]), the bodies of HTTP API v1
 //! ([`api`], [`check`], [`moving`], [`rotation`]), the stable words a program may match on ([`error`]), where values
 //! come from ([`source`]), how passphrases and values are read ([`as_read`], [`value_form`], [`token_shape`]), how bytes
-//! are spelled ([`hex`]), how text is shown ([`similar`]), where things are stored on disk
-//! ([`paths`]) and how they get there ([`whole_file`]). Both sides link this crate, and neither links the other.
+//! are spelled ([`hex`]), how text is shown ([`similar`]), the permissions that GitHub documents ([`permissions`]),
+//! where things are stored on disk ([`paths`]), who has a store open ([`holder`]) and how things get on disk
+//! ([`whole_file`]). Both sides link this crate, and neither links the other.
 //!
 //! Not here: decisions, secrets, the audit log's format (that is `broker-audit`).
 
@@ -16,9 +17,11 @@ pub mod client;
 pub mod duration;
 pub mod error;
 pub mod hex;
+pub mod holder;
 pub mod moving;
 pub mod names;
 pub mod paths;
+pub mod permissions;
 pub mod rotation;
 pub mod similar;
 pub mod source;

@@ -1,4 +1,5 @@
-//! Who has a store open: noted beside it by a broker that has locked it, for one that comes second.
+//! Who has a store open: noted beside it by a broker that has locked it, for one that comes second, and for a
+//! command line that waits while the broker starts.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -25,6 +26,12 @@ impl Holder {
             pid: Pid::this().as_raw(),
             socket: socket.to_owned(),
         }
+    }
+
+    /// The socket on which it listens, or will.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
     }
 
     /// Writes the note; for the process that has locked the store. What an earlier broker noted
