@@ -80,15 +80,16 @@ impl ApiError for GitHubError {
 impl ApiError for RekeyError {
     fn answer(&self) -> Answer {
         let code = match self {
-            Self::UnderWay | Self::SameKey(_) | Self::FileThere(_) => ErrorCode::Conflict,
             Self::NeedsNewPassphrase
             | Self::NoUseForPassphrase
-            | Self::RootKey(
-                RootKeyError::WrongPassphrase
-                | RootKeyError::ShortPassphrase
-                | RootKeyError::ControlCharacter(_),
-            ) => ErrorCode::BadRequest,
-            Self::RootKey(_) => ErrorCode::SourceUnavailable,
+            | Self::RootKey(RootKeyError::ShortPassphrase | RootKeyError::ControlCharacter(_)) => {
+                ErrorCode::BadRequest
+            }
+            Self::RootKey(RootKeyError::WrongPassphrase) => ErrorCode::Locked,
+            // The key in force stays, and what is in the way of the next one is on this machine.
+            Self::UnderWay | Self::SameKey(_) | Self::FileThere(_) | Self::RootKey(_) => {
+                ErrorCode::Conflict
+            }
             Self::Vault(_) => ErrorCode::Internal,
         };
         code.into()

@@ -83,7 +83,7 @@ async fn lock(
 /// # Answers
 ///
 /// - 200: it is unlocked
-/// - 502 `RootKeyUnavailable`, 503 `WrongKey`
+/// - 503 `WrongKey`
 async fn unlock(
     State(operations): State<Arc<Operations>>,
     Operator(by): Operator,
@@ -122,7 +122,7 @@ async fn reload_policies(
 /// - 200 [`Rekeyed`]: it is in force
 /// - 202 [`CredentialWanted`]: nothing is changed yet: the key is to come from a systemd credential that
 ///   the broker does not have; ask again once it is there
-/// - 409 `RekeyConflict`, 500 `Internal`, 502 `RootKeyUnavailable`, 503 `LockedOrNotRecorded`
+/// - 409 `RekeyConflict`, 500 `Internal`, 503 `LockedOrNotRecorded`
 async fn rekey(
     State(operations): State<Arc<Operations>>,
     Operator(by): Operator,

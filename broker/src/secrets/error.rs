@@ -107,11 +107,7 @@ impl ApiError for UpkeepError {
                     .with_hint("`tokenctl repository list` shows those that are kept");
             }
             Self::Rekey(error) => return error.answer(),
-            Self::Locked
-            | Self::WrongKey(_)
-            | Self::Unlock(RootKeyError::WrongPassphrase | RootKeyError::NoPassphrase(_)) => {
-                ErrorCode::Locked
-            }
+            Self::Locked | Self::WrongKey(_) | Self::Unlock(_) => ErrorCode::Locked,
             Self::NotFound(_) => ErrorCode::NotFound,
             Self::AnotherKind { .. } | Self::Policies(_) | Self::Passphrase(_) => {
                 ErrorCode::BadRequest
@@ -121,7 +117,6 @@ impl ApiError for UpkeepError {
             | Self::Malformed { .. }
             | Self::NothingBefore(_)
             | Self::NotInForce => ErrorCode::Conflict,
-            Self::Unlock(_) => ErrorCode::SourceUnavailable,
             Self::Backup(_) | Self::Configuration(_) | Self::Vault(_) | Self::Broken(..) => {
                 ErrorCode::Internal
             }

@@ -167,6 +167,20 @@ fn a_locked_store_is_not_rekeyed() {
 }
 
 #[test]
+fn a_wrong_passphrase_is_locked_and_a_next_key_that_cannot_be_kept_a_conflict() {
+    let broker = with_secrets(ready_to_recover(), 0);
+    for (body, code) in [
+        (json!({ "recovery": "incorrect horse" }), "locked"),
+        (json!({ "root_key": "keyring" }), "conflict"),
+    ] {
+        let refused = broker.http("POST", "/v1/rekey", &body.to_string());
+        assert_eq!(refused.json()["code"], code, "{refused:?}");
+    }
+    assert_eq!(in_force(&broker)["version"], 1);
+    assert_serves(&broker);
+}
+
+#[test]
 fn the_recovery_passphrase_opens_the_vault_after_a_re_key_without_it() {
     let broker = with_secrets(ready_to_recover(), 0);
     broker.done("POST", "/v1/rekey", "");

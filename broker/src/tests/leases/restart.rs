@@ -91,7 +91,7 @@ fn p5_after_a_start_without_the_root_key_leases_are_honoured_once_it_is_there() 
     let refused = broker.http("POST", "/v1/unlock", "");
     assert_eq!(
         (refused.status, &refused.json()["code"]),
-        (502, &json!("source_unavailable"))
+        (503, &json!("locked"))
     );
     assert_eq!(broker.home.records_of("vault.unlock_refused").len(), 1);
 
