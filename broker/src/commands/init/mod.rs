@@ -249,7 +249,7 @@ fn new_vault(
         root_key: report::meaning(&chosen.source, places, chosen.because.as_deref()),
         has_recovery: Some(has_recovery),
         log: Some(log),
-        next: "start the broker: tokend".to_owned(),
+        next: report::first_steps(places),
     })
 }
 
@@ -300,7 +300,7 @@ fn existing_vault(
         root_key: report::meaning(&source, places, None),
         has_recovery: Some(recovery),
         log: Some(log),
-        next: "start the broker: tokend".to_owned(),
+        next: report::first_steps(places),
     })
 }
 

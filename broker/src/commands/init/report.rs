@@ -1,4 +1,4 @@
-//! What `init` prints: what it made, what it found, what that means, and the one next step.
+//! What `init` prints: what it made, what it found, what that means, and the next commands.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub struct InitReport {
     pub has_recovery: Option<bool>,
     /// Name and public key of the audit log; `None` if a running broker holds the vault.
     pub log: Option<LogIdentity>,
-    /// What to do now.
+    /// The commands to type now, one a line.
     pub next: String,
 }
 
@@ -93,8 +93,19 @@ pub(super) fn in_use(places: &Paths, mut steps: Vec<InitStep>) -> InitReport {
         root_key: "in use by a running tokend".to_owned(),
         has_recovery: None,
         log: None,
-        next: "check it: tokenctl status".to_owned(),
+        next: "tokenctl status           # the broker runs".to_owned(),
     }
+}
+
+/// From a store without a broker to a first lease.
+pub(super) fn first_steps(places: &Paths) -> String {
+    format!(
+        "tokend &                  # start the broker\n\
+         tokenctl secret add NAME  # store a token; `tokenctl import FILE` takes many\n\
+         tokenctl policy reload    # once a policy file allows its use, in\n\
+         #                           {}",
+        places.policies.display()
+    )
 }
 
 /// Writes the report as text.
@@ -127,5 +138,7 @@ pub fn print(report: &InitReport, out: &mut dyn Write) -> io::Result<()> {
             "audit log key, for the auditor to keep elsewhere: {key}"
         )?;
     }
-    writeln!(out, "\nnext: {}", report.next)
+    writeln!(out, "\nnext:")?;
+    let mut commands = report.next.lines();
+    commands.try_for_each(|command| writeln!(out, "  {command}"))
 }
