@@ -17,7 +17,7 @@ use broker_clock::{Clock, SystemClock};
 use broker_protocol::paths::{Overrides, Paths};
 use broker_secret_memory::nonblocking_stderr::NonblockingStderr;
 use broker_secret_memory::redact;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use zeroizing_alloc::ZeroAlloc;
 
 /// All memory is wiped when it is freed: buffers of libraries too, and secrets in unexpected places that no
@@ -27,7 +27,7 @@ static WIPED_WHEN_FREED: ZeroAlloc<System> = ZeroAlloc(System);
 
 /// A local broker for GitHub tokens. Without a command it runs the broker in the foreground.
 #[derive(Parser)]
-#[command(name = "tokend", version, max_term_width = 100)]
+#[command(name = "tokend", version, max_term_width = 80)]
 struct Arguments {
     /// The configuration; policies and key file are beside it. /etc/tokend/tokend.toml selects the
     /// paths of the system service [env: TOKEND_CONFIG]
@@ -66,6 +66,12 @@ enum Command {
     Backup(BackupArguments),
     /// Restore a backup on a machine without a vault
     Restore(RestoreArguments),
+    /// Write the manual pages of tokend into a directory; `tokenctl man` writes those of both programs
+    #[command(hide = true)]
+    Man {
+        /// The directory, which must exist
+        dir: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -111,17 +117,33 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         Command::Policy(command) => {
             Ok(commands::policy::command::run(command, &places, out)?.into())
         }
+        Command::Man { dir } => {
+            commands::man::write(Arguments::command(), &dir).map_err(|error| {
+                format!("cannot write manual pages to {}: {error}", dir.display())
+            })?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Backup(options) => Ok(match commands::backup::run(&options, out) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => commands::fail(&error, error.exit_code()),
+            Err(error) => fail_as(options.json)(&error, error.exit_code()),
         }),
         Command::Restore(options) => {
+            let fail = fail_as(options.json);
             let restored = commands::restore::command::run(options, &places, clock, out);
             Ok(match restored {
                 Ok(()) => ExitCode::SUCCESS,
-                Err(error) => commands::fail(&error, error.exit_code()),
+                Err(error) => fail(&error, error.exit_code()),
             })
         }
+    }
+}
+
+/// How a command says why it failed: as it prints its result.
+fn fail_as(json: bool) -> fn(&dyn Error, u8) -> ExitCode {
+    if json {
+        commands::fail_in_json
+    } else {
+        commands::fail
     }
 }
 
@@ -140,4 +162,33 @@ fn serve(
     // Whatever still blocks in a thread of its own, such as on a disk that hangs, is left there.
     runtime.shutdown_background();
     Ok(ran?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_help_fits_into_80_columns() {
+        fn walk(command: &mut clap::Command, seen: &mut usize) {
+            *seen += 1;
+            let name = command.get_name().to_owned();
+            let helps = [command.render_help(), command.render_long_help()];
+            for line in helps
+                .map(|help| help.to_string())
+                .iter()
+                .flat_map(|help| help.lines())
+            {
+                assert!(line.chars().count() <= 80, "{name}: {line}");
+            }
+            command
+                .get_subcommands_mut()
+                .for_each(|below| walk(below, seen));
+        }
+        let mut command = Arguments::command().term_width(80);
+        command.build();
+        let mut seen = 0;
+        walk(&mut command, &mut seen);
+        assert!(seen > 7, "only {seen} commands");
+    }
 }

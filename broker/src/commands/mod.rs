@@ -10,9 +10,11 @@ use broker_private_files::{self as private, PrivateError};
 use broker_protocol::causes;
 use broker_secret_memory::redact;
 use serde::Serialize;
+use serde_json::json;
 
 pub mod backup;
 pub mod init;
+pub mod man;
 pub mod policy;
 pub mod restore;
 mod typed;
@@ -23,6 +25,28 @@ pub use typed::NoPassphrase;
 pub fn fail(error: &dyn Error, code: u8) -> ExitCode {
     say_why(error, &mut io::stderr());
     code.into()
+}
+
+/// The same for a command that prints JSON: in the form that `tokenctl` has, as docs/reference/exit-codes.md says.
+pub fn fail_in_json(error: &dyn Error, code: u8) -> ExitCode {
+    write_json(error, code, &mut io::stderr());
+    code.into()
+}
+
+fn write_json(error: &dyn Error, code: u8, to: &mut impl Write) {
+    let report = json!({
+        "error": causes::describe(error),
+        "code": match code {
+            2 => "usage",
+            8 => "verification_failed",
+            _ => "failed",
+        },
+        "hint": null,
+        "exit_code": code,
+    });
+    let text = format!("{report}\n");
+    to.write_all(&redact::mask(text.as_bytes()))
+        .unwrap_or_default();
 }
 
 /// Says why it failed, causes included and masked.
@@ -58,4 +82,20 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, PrivateError> {
     paths
         .collect::<io::Result<_>>()
         .map_err(PrivateError::io(directory))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_in_json_has_the_fields_of_tokenctl_in_one_line() {
+        let mut said = Vec::new();
+        write_json(&io::Error::other("two\nlines"), 8, &mut said);
+        let said: serde_json::Value = serde_json::from_slice(&said).unwrap();
+        let want = json!({
+            "error": "two\nlines", "code": "verification_failed", "hint": null, "exit_code": 8
+        });
+        assert_eq!(said, want);
+    }
 }

@@ -33,7 +33,7 @@ pub struct BackupArguments {
     passphrase_file: Option<PathBuf>,
     /// Print JSON instead of text
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 /// Why a backup is not verified.

@@ -34,7 +34,7 @@ pub struct RestoreArguments {
     vault_passphrase_file: Option<PathBuf>,
     /// Print JSON instead of text
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 /// Runs the command.
