@@ -22,6 +22,8 @@ mod relay;
 mod secret_text;
 mod ui;
 
+mod starting;
+mod table;
 use std::process::ExitCode;
 
 use clap::Parser as _;

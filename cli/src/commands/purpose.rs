@@ -27,7 +27,7 @@ fn list(list: PurposeList) -> Result<(), Failure> {
         .column("RULE", |view| {
             view.rule.as_deref().unwrap_or("none for you")
         })
-        .column("ABOUT", |view| view.about.as_deref().unwrap_or_default())
+        .text("ABOUT", |view| view.about.as_deref().unwrap_or_default())
         .print_or("no rule allows you any purpose")
 }
 

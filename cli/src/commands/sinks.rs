@@ -45,7 +45,7 @@ pub(crate) fn show(
                 or_dash(sink.updated_at.map(clock::short))
             })
             .column("WITH", |sink| &sink.with)
-            .column("WHY", |sink| sink.failure.as_deref().unwrap_or_default())
+            .text("WHY", |sink| sink.failure.as_deref().unwrap_or_default())
             .print_or("no sinks; `[[secret.NAME.sinks]]` in a policy file declares one")?;
     }
     let mut failed = all.sinks.iter().filter_map(|sink| sink.failure.as_deref());

@@ -96,7 +96,7 @@ fn report(outcomes: &[MoveOutcome<'_>], json: bool) -> Result<(), Failure> {
             Ok(()) | Err(Failure::Waiting(_)) => one.part(|view| view.phase.as_str()),
             Err(_) => "failed",
         })
-        .column("NEXT", |one| match &one.ended {
+        .text("NEXT", |one| match &one.ended {
             Ok(()) => one.part(|view| &view.next.text).to_owned(),
             Err(failure) => failure.to_string(),
         })
