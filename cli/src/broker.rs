@@ -10,7 +10,10 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use broker_protocol::client::{Connection, MAX_WHOLE_ANSWER, Request, Response, require_trusted};
+use broker_protocol::client::{
+    ClientError, Connection, MAX_WHOLE_ANSWER, Request, Response, require_trusted,
+};
+use broker_protocol::error::ErrorCode;
 use broker_protocol::paths::{Paths, SYSTEM_SOCKET};
 use nix::unistd::{User, geteuid};
 use serde::Serialize;
@@ -62,7 +65,15 @@ impl Broker {
 
     /// Has the broker load its policies again.
     pub(crate) fn reload(&self) -> Result<Response, Failure> {
-        self.send(&Request::new("POST", "/v1/policies/reload"))
+        let answer = self.send(&Request::new("POST", "/v1/policies/reload"));
+        answer.map_err(|failure| match failure {
+            Failure::Broker(refused @ ClientError::Problem { .. })
+                if refused.code() == Some(ErrorCode::BadRequest) =>
+            {
+                Failure::Policies(refused)
+            }
+            other => other,
+        })
     }
 
     /// Sends a request that holds no secret.

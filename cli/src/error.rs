@@ -19,6 +19,10 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Broker(#[from] ClientError),
 
+    /// The broker rejects the policies on disk: no fault of the command line.
+    #[error(transparent)]
+    Policies(ClientError),
+
     /// The command line makes no sense.
     #[error("{0}")]
     Usage(String),
@@ -27,7 +31,9 @@ pub(crate) enum Failure {
     #[error("{what}")]
     Failed {
         /// The exit code.
-        code: u8,
+        exit_code: u8,
+        /// The word for it under `--json`.
+        code: &'static str,
         /// What failed, and where.
         what: String,
         /// What to do about it.
@@ -70,7 +76,8 @@ impl Failure {
     /// A failure without a hint.
     pub(crate) fn new(what: impl Into<String>) -> Self {
         Self::Failed {
-            code: 1,
+            exit_code: 1,
+            code: FAILED,
             what: what.into(),
             hint: None,
         }
@@ -79,9 +86,20 @@ impl Failure {
     /// A failure, and what to do about it.
     pub(crate) fn with_hint(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Failed {
-            code: 1,
+            exit_code: 1,
+            code: FAILED,
             what: what.into(),
             hint: Some(hint.into()),
+        }
+    }
+
+    /// The same failure with another exit code.
+    pub(crate) fn exiting_with(&self, exit_code: u8) -> Self {
+        Self::Failed {
+            exit_code,
+            code: self.code(),
+            what: self.to_string(),
+            hint: self.hint(),
         }
     }
 
@@ -113,8 +131,32 @@ impl Failure {
             Self::Upstream(_) => 7,
             Self::Waiting(_) | Self::Later(_) => 75,
             Self::Verification(_) => 8,
+            Self::Failed { exit_code, .. } => *exit_code,
+            Self::Policies(_) | Self::File { .. } | Self::Output(_) => 1,
+        }
+    }
+
+    /// The word for it under `--json`: the broker's own where it refused, else one of this side.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Broker(error) | Self::Policies(error) => match error {
+                ClientError::Problem { problem, .. } => problem.code.as_str(),
+                ClientError::NotThere(_)
+                | ClientError::Deserted(_)
+                | ClientError::Forbidden(_)
+                | ClientError::Connect { .. }
+                | ClientError::Silent(_)
+                | ClientError::Broken(_)
+                | ClientError::Cut => "unreachable",
+                _ => FAILED,
+            },
+            Self::Usage(_) => USAGE,
+            Self::Upstream(_) => "upstream_failed",
+            Self::Waiting(_) => "manual_step",
+            Self::Later(_) => "try_later",
+            Self::Verification(_) => "verification_failed",
             Self::Failed { code, .. } => *code,
-            Self::File { .. } | Self::Output(_) => 1,
+            Self::File { .. } | Self::Output(_) => FAILED,
         }
     }
 
@@ -127,11 +169,17 @@ impl Failure {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Failed { hint, .. } => hint.clone(),
-            Self::Broker(error) => hint_for(error),
+            Self::Broker(error) | Self::Policies(error) => hint_for(error),
             _ => None,
         }
     }
 }
+
+/// The word of a failure that has no other.
+const FAILED: &str = "failed";
+
+/// The word of a command line that makes no sense.
+pub(crate) const USAGE: &str = "usage";
 
 fn hint_for(error: &ClientError) -> Option<String> {
     let hint: &str = match error {

@@ -24,6 +24,9 @@ mod ui;
 
 mod starting;
 mod table;
+mod ui;
+
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -32,6 +35,14 @@ use crate::args::CommandLine;
 
 fn main() -> ExitCode {
     let dumps = core_dump::forbid();
+    match commands::generate::complete(std::env::args_os()) {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => {}
+        Err(error) => return ui::usage(&error),
+    }
+    if wants_json(std::env::args_os()) {
+        ui::speak_json();
+    }
     let line = match CommandLine::try_parse() {
         Ok(line) => line,
         Err(error) => return ui::usage(&error),
@@ -43,5 +54,24 @@ fn main() -> ExitCode {
             ui::failure(&failure);
             ExitCode::from(failure.exit_code())
         }
+    }
+}
+
+/// Whether `--json` is among the arguments, also of a command line that makes no sense. After `--` there is
+/// another program's.
+fn wants_json(arguments: impl Iterator<Item = OsString>) -> bool {
+    let mut own = arguments.take_while(|argument| argument != "--");
+    own.any(|argument| argument == "--json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_asked_for_before_the_command_of_exec_and_not_in_it() {
+        let wants = |line: &str| wants_json(line.split(' ').map(OsString::from));
+        assert!(wants("tokenctl frobnicate --json"));
+        assert!(!wants("tokenctl exec label-sync -- gh api --json"));
     }
 }

@@ -4,22 +4,28 @@
 //! program), so control characters are shown as escapes and cannot drive the terminal. JSON and
 //! audit records are passed on byte for byte; they escape such characters themselves.
 //!
+//! With `--json` each line on stderr is an object too, so that a program finds why a command failed: `note`,
+//! `warning`, or `error` with `code`, `hint` and `exit_code`.
+//!
 //! There is no colour, and there are no prompts unless stdin is a terminal.
 //!
 //! Not here: what to print.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::iter;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use broker_protocol::client::Response;
 use broker_protocol::token_shape::{self, Shape};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use terminal_size::{Width, terminal_size_of};
 use zeroize::Zeroizing;
 
-use crate::error::Failure;
+use crate::error::{Failure, USAGE};
+pub(crate) use crate::table::{List, Table};
 
 /// Prints one line of the result.
 pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
@@ -75,14 +81,32 @@ pub(crate) fn warning(text: impl Display) {
 
 /// Prints why the command failed, and what to try.
 pub(crate) fn failure(failure: &Failure) {
+    let hint = failure.hint();
+    if is_json() {
+        return report(&FailureReport {
+            error: failure.to_string(),
+            code: failure.code(),
+            hint,
+            exit_code: failure.exit_code(),
+        });
+    }
     let what = match failure {
         Failure::Waiting(_) => "next",
         _ => "error",
     };
     say(what, failure);
-    if let Some(hint) = failure.hint() {
+    if let Some(hint) = hint {
         say("hint", hint);
     }
+}
+
+/// A failure as a program reads it. The fields stay, and `code` is a word that does not change.
+#[derive(Serialize)]
+struct FailureReport {
+    error: String,
+    code: &'static str,
+    hint: Option<String>,
+    exit_code: u8,
 }
 
 /// Prints help, the version, or what is wrong with the command line, and says with which exit code.
@@ -96,7 +120,10 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     }
     // The reader may be gone; there is no one else to tell.
     if error.use_stderr() {
-        drop(io::stderr().lock().write_all(text.as_bytes()));
+        match is_json() {
+            true => report(&usage_report(&text)),
+            false => drop(io::stderr().lock().write_all(text.as_bytes())),
+        }
         ExitCode::from(2)
     } else {
         drop(io::stdout().lock().write_all(text.as_bytes()));
@@ -104,10 +131,56 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
+/// What is wrong, without the usage below it; what clap proposes is the hint.
+fn usage_report(text: &str) -> FailureReport {
+    let (what, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+    let tip = rest
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("tip: "));
+    let error = match what.strip_prefix("error: ") {
+        Some(what) => what.split_whitespace().collect::<Vec<_>>().join(" "),
+        // Without a command it is the help.
+        None => "no command given".to_owned(),
+    };
+    FailureReport {
+        error,
+        code: USAGE,
+        hint: Some(tip.unwrap_or("--help shows the usage").to_owned()),
+        exit_code: 2,
+    }
+}
+
+/// From now on what goes to stderr is JSON.
+pub(crate) fn speak_json() {
+    JSON.store(true, Ordering::Relaxed);
+}
+
+fn is_json() -> bool {
+    JSON.load(Ordering::Relaxed)
+}
+
+/// Set before anything is printed, and never changed after.
+static JSON: AtomicBool = AtomicBool::new(false);
+
 fn say(what: &str, text: impl Display) {
+    if is_json() {
+        return report(&BTreeMap::from([(what, text.to_string())]));
+    }
     let line = format!("tokenctl: {what}: {}\n", printable(text));
     // Without a stderr there is nowhere to report that.
     drop(io::stderr().lock().write_all(line.as_bytes()));
+}
+
+fn report(object: &impl Serialize) {
+    let mut line = serde_json::to_vec(object).unwrap_or_default();
+    line.push(b'\n');
+    drop(io::stderr().lock().write_all(&line));
+}
+
+/// The columns of the terminal that stdout is; `None` if it is none.
+pub(crate) fn terminal_width() -> Option<usize> {
+    let (Width(columns), _) = terminal_size_of(io::stdout())?;
+    Some(usize::from(columns)).filter(|columns| *columns > 0)
 }
 
 /// Whether stdout is a terminal.
@@ -145,93 +218,13 @@ pub(crate) fn ask_yes(question: &str) -> Result<bool, Failure> {
     ))
 }
 
-/// Columns of text, as wide as their widest cell.
-pub(crate) struct Table {
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    /// Lines of a name and what it is, without headings.
-    pub(crate) const fn of_fields() -> Self {
-        Self { rows: Vec::new() }
-    }
-
-    /// Adds a row of a name and what it is.
-    pub(crate) fn field(&mut self, name: &str, value: impl Display) {
-        self.rows.push(vec![name.to_owned(), printable(value)]);
-    }
-
-    /// Prints it, without spaces at the ends of lines.
-    pub(crate) fn print(&self) -> Result<(), Failure> {
-        bytes(self.render().as_bytes())
-    }
-
-    fn render(&self) -> String {
-        let mut widths: Vec<usize> = Vec::new();
-        for row in &self.rows {
-            widths.resize(widths.len().max(row.len()), 0);
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.chars().count());
-            }
-        }
-        let mut text = String::new();
-        for row in &self.rows {
-            let mut line = String::new();
-            for (width, cell) in widths.iter().zip(row) {
-                line.push_str(&format!("{cell:<width$}  "));
-            }
-            text.push_str(line.trim_end());
-            text.push('\n');
-        }
-        text
-    }
-}
-
-/// A table with headings, and a row for each item.
-pub(crate) struct List<'a, T> {
-    items: &'a [T],
-    table: Table,
-}
-
-impl<'a, T> List<'a, T> {
-    /// No columns yet.
-    pub(crate) fn of(items: &'a [T]) -> Self {
-        let rows = vec![Vec::new(); items.len() + 1];
-        let table = Table { rows };
-        Self { items, table }
-    }
-
-    /// Adds a column: its heading, and what is in it for an item.
-    pub(crate) fn column<C: Display>(mut self, heading: &str, cell: impl Fn(&'a T) -> C) -> Self {
-        let cells = self.items.iter().map(|item| printable(cell(item)));
-        let column = iter::once(heading.to_owned()).chain(cells);
-        for (row, cell) in self.table.rows.iter_mut().zip(column) {
-            row.push(cell);
-        }
-        self
-    }
-
-    /// Prints it.
-    pub(crate) fn print(&self) -> Result<(), Failure> {
-        self.table.print()
-    }
-
-    /// Prints it, or this line if there is no item.
-    pub(crate) fn print_or(&self, none: &str) -> Result<(), Failure> {
-        match self.items {
-            [] => line(none),
-            _ => self.print(),
-        }
-    }
-}
-
 /// What there is, or a dash.
 pub(crate) fn or_dash(value: Option<impl Display>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
 
 /// The text with control characters as escapes; newlines stay where a text has several lines.
-fn printable(text: impl Display) -> String {
+pub(crate) fn printable(text: impl Display) -> String {
     let mut out = String::new();
     for c in text.to_string().chars() {
         if c.is_control() && c != '\n' {
@@ -254,14 +247,21 @@ mod tests {
     }
 
     #[test]
-    fn columns_line_up_and_lines_have_no_tail() {
-        let items = [("org-label-sync-token", "ok"), ("x", "")];
-        let list = List::of(&items)
-            .column("NAME", |(name, _)| name)
-            .column("STATE", |(_, state)| state);
+    fn wrong_usage_in_json_is_what_is_wrong_and_clap_s_proposal() {
+        let text = "error: the following required arguments were not provided:\n  <PURPOSE>\n\n\
+                    Usage: tokenctl get <PURPOSE>\n";
+        let report = usage_report(text);
         assert_eq!(
-            list.table.render(),
-            "NAME                  STATE\norg-label-sync-token  ok\nx\n"
+            report.error,
+            "the following required arguments were not provided: <PURPOSE>"
+        );
+        assert_eq!((report.code, report.exit_code), ("usage", 2));
+        let tip = "error: unexpected argument '--repos' found\n\n  tip: a similar argument exists: '--repo'\n";
+        let hint = usage_report(tip).hint;
+        assert_eq!(hint.as_deref(), Some("a similar argument exists: '--repo'"));
+        assert_eq!(
+            usage_report("Get tokens\n\nUsage: x\n").error,
+            "no command given"
         );
     }
 }

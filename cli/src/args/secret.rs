@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::examples::{CHECK_EXAMPLES, MOVE_EXAMPLES, SECRET_EXAMPLES};
 use super::values::{Format, Kind, client_id, permission, scope, source};
 use crate::clock;
+use crate::candidates;
 
 #[derive(Subcommand)]
 pub(crate) enum SecretCommand {
@@ -35,9 +36,9 @@ pub(crate) enum SecretCommand {
     },
     /// List secrets, never their values; `--format md` is the registry of all tokens
     List {
-        /// Output format
-        #[arg(long, value_enum, default_value_t = Format::Table)]
-        format: Format,
+        /// Output format; default: table
+        #[arg(long, value_enum)]
+        format: Option<Format>,
     },
     /// Check secrets at GitHub: owner, scopes, expiry, what they reach
     #[command(after_help = CHECK_EXAMPLES)]

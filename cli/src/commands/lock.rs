@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use broker_protocol::api::{
-    EndedLease, EndedToken, Lock, Locked, RevokedAll, Status, Unlock as UnlockBody,
+    EndedLease, EndedToken, Health, Lock, Locked, RevokedAll, Status, Unlock as UnlockBody,
 };
 use broker_protocol::client::Request;
 use broker_protocol::names::{Delivery, Purpose, SecretName};
@@ -19,14 +19,16 @@ use crate::secret_text;
 use crate::ui::{self, List};
 
 /// Makes the broker forget the root key.
-pub(crate) fn lock(broker: &Broker) -> Result<(), Failure> {
-    broker.send(&Request::new("POST", "/v1/lock"))?;
-    ui::line("locked: no lease until `tokenctl unlock`")
+pub(crate) fn lock(broker: &Broker, json: bool) -> Result<(), Failure> {
+    let answer = broker.send(&Request::new("POST", "/v1/lock"))?;
+    ui::answer(&answer, json, |_: Locked| {
+        ui::line("locked: no lease until `tokenctl unlock`")
+    })
 }
 
 /// Makes the broker load the root key again: from a passphrase where that is its source or one was
 /// asked for, otherwise from its key file, credential or keyring.
-pub(crate) fn unlock(broker: &Broker, how: &Unlock) -> Result<(), Failure> {
+pub(crate) fn unlock(broker: &Broker, how: &Unlock, json: bool) -> Result<(), Failure> {
     let by_passphrase = how.passphrase || {
         let status: Status = broker.read("/v1/status")?;
         status.broker.is_some_and(|b| b.root_key == "passphrase")
@@ -39,8 +41,8 @@ pub(crate) fn unlock(broker: &Broker, how: &Unlock) -> Result<(), Failure> {
     let request = Request::new("POST", "/v1/unlock").json(&body);
     body.passphrase.zeroize();
     // To the broker, which unwraps the root key with it.
-    broker.send_secret(&request?)?;
-    ui::line("unlocked")
+    let answer = broker.send_secret(&request?)?;
+    ui::answer(&answer, json, |_: Health| ui::line("unlocked"))
 }
 
 /// Locks the store and ends all that was handed out. Fails with 75 if some of it ends later.

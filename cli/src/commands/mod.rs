@@ -39,6 +39,9 @@ pub(crate) fn run(line: CommandLine, dumps: &core_dump::Before) -> Result<(), Fa
     if holds_secrets_and_takes_no_lease(&command) {
         core_dump::forbid_traces();
     }
+    if json && let Some(why) = why_without_json(&command) {
+        return Err(Failure::Usage(format!("there is no --json here: {why}")));
+    }
     match command {
         Command::Init(passed) => daemon::run(&["init"], &passed, &global),
         Command::Policy(PolicyCommand::Check(passed)) => {
@@ -51,7 +54,7 @@ pub(crate) fn run(line: CommandLine, dumps: &core_dump::Before) -> Result<(), Fa
             daemon::run(&["policy", "explain"], &passed, &global)
         }
         Command::Policy(PolicyCommand::Reload) => daemon::reload(&find(global)?, json),
-        Command::Get(ask) => get::run(&find(global)?, ask, json),
+        Command::Get(asked) => get::run(&find(global)?, asked, json),
         Command::Exec(exec) => exec::run(|| find(global), exec, dumps),
         Command::Relay(asked) => relay::run(asked),
         Command::GitCredential(asked) => git_credential::run(|| find(global), asked),
@@ -64,12 +67,12 @@ pub(crate) fn run(line: CommandLine, dumps: &core_dump::Before) -> Result<(), Fa
         Command::Rotate(asked) => rotate::run(&find(global)?, &asked, json),
         Command::Import(import) => import::run(&find(global)?, &import),
         Command::Audit(command) => audit::run(&find(global)?, command, json),
-        Command::Lock { revoke: false } => lock::lock(&find(global)?),
+        Command::Lock { revoke: false } => lock::lock(&find(global)?, json),
         Command::Lock { revoke: true } => lock::lock_and_revoke(&find(global)?, json),
         Command::Backup(asked) if asked.verify => backup::verify(&asked, &global),
         Command::Backup(asked) => backup::make(&find(global)?, &asked, json),
         Command::Restore(passed) => daemon::run_either_way(&["restore"], &passed.args, &global),
-        Command::Unlock(how) => lock::unlock(&find(global)?, &how),
+        Command::Unlock(how) => lock::unlock(&find(global)?, &how, json),
         Command::Rekey(asked) => rekey::run(&find(global)?, &asked, json),
         Command::Completions { shell } => generate::completions(shell),
         Command::Man { dir } => generate::manual(&dir),
@@ -90,6 +93,25 @@ fn holds_secrets_and_takes_no_lease(command: &Command) -> bool {
     )
 }
 
+/// Why a command has no result in JSON, where it has none: the option is never ignored.
+const fn why_without_json(command: &Command) -> Option<&'static str> {
+    match command {
+        Command::Init(_)
+        | Command::Policy(
+            PolicyCommand::Check(_) | PolicyCommand::Test(_) | PolicyCommand::Explain(_),
+        ) => Some("the exit code says how it went"),
+        Command::Exec(_) => Some("what is printed is the command's own"),
+        Command::Relay(_) | Command::GitCredential(_) => Some("it has a form of its own"),
+        Command::Import(_) => Some("`tokenctl secret list --json` shows what is stored"),
+        Command::Secret(SecretCommand::List {
+            format: Some(Format::Table | Format::Md),
+        }) => Some("--format asks for another form"),
+        Command::Completions { .. } => Some("it prints a script for a shell"),
+        Command::Man { .. } => Some("it writes files"),
+        _ => None,
+    }
+}
+
 fn find(global: Global) -> Result<Broker, Failure> {
     let overrides = Overrides {
         config: global.config,
@@ -98,4 +120,89 @@ fn find(global: Global) -> Result<Broker, Failure> {
     let places = Paths::find(&overrides, |name| std::env::var_os(name))
         .map_err(|no_home| Failure::new(no_home.to_string()))?;
     Ok(Broker { places })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::*;
+
+    /// The names of all commands that have none below them.
+    fn leaves(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+        let mut below = command.get_subcommands().peekable();
+        if below.peek().is_none() {
+            found.push(path.to_owned());
+        }
+        for one in below {
+            leaves(one, &format!("{path} {}", one.get_name()), found);
+        }
+    }
+
+    #[test]
+    fn each_command_prints_json_or_says_why_not() {
+        let id = "0".repeat(32);
+        let lines = [
+            ("status", true),
+            ("doctor", true),
+            ("get p", true),
+            ("purpose list", true),
+            ("purpose show p", true),
+            ("lease list", true),
+            (&format!("lease show {id}"), true),
+            (&format!("lease renew {id}"), true),
+            (&format!("lease revoke {id}"), true),
+            ("secret add s", true),
+            ("secret set s", true),
+            ("secret list", true),
+            ("secret check", true),
+            ("secret show s", true),
+            ("secret move s --back", true),
+            ("secret sinks", true),
+            ("secret revoke s --now", true),
+            ("secret remove s", true),
+            ("repository list", true),
+            ("repository unpin a/b", true),
+            ("rotate s", true),
+            ("policy reload", true),
+            ("audit verify", true),
+            ("audit tail", true),
+            ("audit search", true),
+            ("audit export", true),
+            ("audit key", true),
+            ("lock", true),
+            ("unlock", true),
+            ("rekey", true),
+            ("backup f", true),
+            ("restore f", true),
+            ("init", false),
+            ("exec p -- true", false),
+            (&format!("relay --proxy p --lease {id} --bundle b"), false),
+            ("git-credential get", false),
+            ("import f", false),
+            ("policy check", false),
+            ("policy test", false),
+            ("policy explain", false),
+            ("completions bash", false),
+            ("man d", false),
+        ];
+        let mut all = Vec::new();
+        leaves(&CommandLine::command(), "", &mut all);
+        for leaf in &all {
+            let leaf = leaf.trim_start();
+            let known = lines.iter().any(|(line, _)| {
+                *line == leaf
+                    || line
+                        .strip_prefix(leaf)
+                        .is_some_and(|rest| rest.starts_with(' '))
+            });
+            assert!(known, "{leaf}: has it JSON? add it here");
+        }
+        for (line, has_json) in lines {
+            let words = format!("tokenctl {line}");
+            let parsed = CommandLine::try_parse_from(words.split(' ')).ok();
+            let command = parsed.unwrap_or_else(|| panic!("{line}")).command;
+            assert_eq!(why_without_json(&command).is_none(), has_json, "{line}");
+        }
+    }
 }

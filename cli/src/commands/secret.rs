@@ -40,8 +40,8 @@ pub(crate) fn run(broker: &Broker, command: SecretCommand, json: bool) -> Result
             report(&set, json)
         }
         SecretCommand::List { format } => {
-            let format = if json { Format::Json } else { format };
-            registry::run(broker, format)
+            let format = if json { Some(Format::Json) } else { format };
+            registry::run(broker, format.unwrap_or(Format::Table))
         }
         SecretCommand::Check { names } => check::run(broker, names, json),
         SecretCommand::Show { name } => {
@@ -50,7 +50,7 @@ pub(crate) fn run(broker: &Broker, command: SecretCommand, json: bool) -> Result
         SecretCommand::Move(asked) => moving::run(broker, &asked, json),
         SecretCommand::Sinks { name, push } => sinks::show(broker, name, push, json),
         SecretCommand::Revoke { name, now: _ } => sinks::revoke(broker, &name, json),
-        SecretCommand::Remove { name, yes } => remove(broker, &name, yes),
+        SecretCommand::Remove { name, yes } => remove(broker, &name, yes, json),
     }
 }
 
@@ -84,6 +84,9 @@ fn add(broker: &Broker, add: &SecretAdd, json: bool) -> Result<(), Failure> {
             declared.source
         ));
         return Ok(());
+        if json {
+            ui::print_json(&serde_json::json!({"name": name, "source": declared.source}))?;
+        }
     };
     let set = store(broker, name, &value, add.expires, wanted(add.no_check)).inspect_err(|_| {
         ui::note(format_args!(
@@ -245,7 +248,7 @@ fn show(secret: SecretView) -> Result<(), Failure> {
     Ok(())
 }
 
-fn remove(broker: &Broker, name: &SecretName, yes: bool) -> Result<(), Failure> {
+fn remove(broker: &Broker, name: &SecretName, yes: bool, json: bool) -> Result<(), Failure> {
     if !yes {
         if !ui::stdin_is_terminal() {
             return Err(Failure::Usage(format!(
@@ -258,7 +261,11 @@ fn remove(broker: &Broker, name: &SecretName, yes: bool) -> Result<(), Failure> 
     }
     let path = format!("/v1/secrets/{name}");
     broker.send(&Request::new("DELETE", &path).patience(PATIENCE))?;
-    ui::line(format_args!("{name} is erased from the vault"))?;
+    if json {
+        ui::print_json(&serde_json::json!({"secret": name, "erased": true}))?;
+    } else {
+        ui::line(format_args!("{name} is erased from the vault"))?;
+    }
     ui::note("its declaration stays in the policies, and the token keeps working at GitHub");
     Ok(())
 }

@@ -83,7 +83,7 @@ fn a_change_that_is_refused_is_taken_back() {
     let body = serde_json::to_string(&problem).unwrap();
     let scene = scene(move || (400, body.clone()));
     let ran = scene.broker.run(&["secret", "move", "ci", "--to", "vault"]);
-    assert_eq!(ran.status.code(), Some(2), "{ran:?}");
+    assert_eq!(ran.status.code(), Some(1), "{ran:?}");
     assert!(err(&ran).contains("the policies were refused"), "{ran:?}");
     assert_eq!(fs::read_to_string(&scene.policy).unwrap(), BEFORE);
 }

@@ -174,7 +174,7 @@ fn the_kind_is_read_off_the_value_where_it_is_not_said() {
 fn a_file_that_the_broker_refuses_is_taken_back() {
     let broker = FakeBroker::refusing(&Problem::new(ErrorCode::BadRequest, "x.toml:3: no"));
     let got = broker.run_with(&["secret", "add", "source-pat"], "ghp_canary\n");
-    assert_eq!(got.status.code(), Some(2));
+    assert_eq!(got.status.code(), Some(1));
     assert!(err(&got).contains("x.toml:3: no"));
     assert!(!broker.policy("source-pat.toml").exists());
     // The second time without the file, so that the refusal is not held against what is left.

@@ -58,10 +58,11 @@ pub(crate) fn run(
     let Some((program, args)) = command.split_first() else {
         return Err(Failure::Usage("no command given".to_owned()));
     };
-    environment::refuse_one_name_for_two_tokens(&env, &with)?;
-    let prepared =
-        broker().and_then(|broker| prepare(&broker, LeaseRequests::of(ask, with)?, &env));
-    let variables = prepared.map_err(|failure| wrap(125, &failure))?;
+    let (env, with) = by_purpose(env, purpose.as_ref())?;
+    environment::refuse_one_name_for_two_tokens(purpose.as_ref(), &env, &with)?;
+    let requests = LeaseRequests::of(purpose, ask, with)?;
+    let prepared = broker().and_then(|broker| prepare(&broker, requests, &env));
+    let variables = prepared.map_err(|failure| failure.exiting_with(125))?;
 
     let mut command = Command::new(program);
     command.args(args);
@@ -75,11 +76,10 @@ pub(crate) fn run(
     core_dump::forbid();
     let program = program.display();
     Err(match error.kind() {
-        io::ErrorKind::NotFound => wrap(127, &Failure::new(format!("no command `{program}`"))),
-        _ => wrap(
-            126,
-            &Failure::new(format!("cannot run `{program}`: {error}")),
-        ),
+        io::ErrorKind::NotFound => {
+            Failure::new(format!("no command `{program}`")).exiting_with(127)
+        }
+        _ => Failure::new(format!("cannot run `{program}`: {error}")).exiting_with(126),
     })
 }
 
@@ -121,13 +121,4 @@ fn prepare(
 fn ready_for_tunnel(env: &dyn Fn(&str) -> Option<OsString>) -> Result<Before, Failure> {
     own_account::refuse_ambiguous()?;
     Before::read(env)
-}
-
-/// The same with 125, 126 or 127, as `env` has them.
-fn wrap(code: u8, failure: &Failure) -> Failure {
-    Failure::Failed {
-        code,
-        what: failure.to_string(),
-        hint: failure.hint(),
-    }
 }

@@ -84,7 +84,8 @@ impl Driver<'_> {
 
 fn after(failure: &Failure, next: &str) -> Failure {
     Failure::Failed {
-        code: failure.exit_code(),
+        exit_code: failure.exit_code(),
+        code: failure.code(),
         what: format!("{failure}; {next}"),
         hint: None,
     }

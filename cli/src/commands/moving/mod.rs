@@ -253,7 +253,9 @@ impl Driver<'_> {
     fn load_edited(&mut self, edited: AppliedEdit, place: &str) -> Result<(), Failure> {
         let refused = match self.broker.reload() {
             Ok(_) => return Ok(()),
-            Err(refused @ Failure::Broker(ClientError::Problem { .. })) => refused,
+            Err(
+                refused @ (Failure::Policies(_) | Failure::Broker(ClientError::Problem { .. })),
+            ) => refused,
             // It may be in force all the same, and the broker knows.
             Err(_) if self.secret().is_ok_and(|it| it.source == place) => return Ok(()),
             Err(unknown) => return Err(unknown),

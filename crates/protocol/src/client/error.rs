@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::error::Problem;
+use crate::error::{ErrorCode, Problem};
 
 /// Why there is no answer, or what the broker refused.
 #[derive(Debug, thiserror::Error)]
@@ -70,4 +70,15 @@ pub enum ClientError {
     /// The request could not be written as JSON.
     #[error("the request cannot be written as JSON")]
     Request(#[source] serde_json::Error),
+}
+
+impl ClientError {
+    /// The word that the broker refused with.
+    #[must_use]
+    pub const fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Problem { problem, .. } => Some(problem.code),
+            _ => None,
+        }
+    }
 }
