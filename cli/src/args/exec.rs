@@ -5,28 +5,23 @@ use std::path::PathBuf;
 
 use broker_protocol::names::{LeaseId, Purpose};
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 
 use super::Ask;
-use super::values::{purpose_variable, variable};
+use super::values::{NamedToken, named_token};
+use crate::candidates;
 use crate::host_port::HostPort;
 
 #[derive(Args)]
 pub(crate) struct Exec {
+    /// The purpose whose token is in GH_TOKEN and GITHUB_TOKEN, one of `tokenctl purpose list`
+    #[arg(required_unless_present = "env", add = ArgValueCandidates::new(candidates::purposes))]
+    pub(crate) purpose: Option<Purpose>,
+    /// Set this variable too: to the token of PURPOSE, or to that of another purpose; may be repeated
+    #[arg(long = "env", value_name = "NAME[=PURPOSE]", value_parser = named_token)]
+    pub(crate) env: Vec<NamedToken>,
     #[command(flatten)]
     pub(crate) ask: Ask,
-    /// Set this variable to the token too; may be repeated
-    #[arg(long = "env", value_name = "NAME", value_parser = variable)]
-    pub(crate) env: Vec<String>,
-    /// Take a lease for another purpose too, and set this variable to its
-    /// token. May be repeated. --repo, --org and --permission count for
-    /// the first purpose alone
-    #[arg(
-        long = "with",
-        value_name = "PURPOSE=VARIABLE",
-        value_parser = purpose_variable,
-        verbatim_doc_comment
-    )]
-    pub(crate) with: Vec<(Purpose, String)>,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
     pub(crate) command: Vec<OsString>,

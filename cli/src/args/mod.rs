@@ -29,7 +29,7 @@ pub(crate) use self::secret::{
     Declaration, Import, RepositoryCommand, SecretAdd, SecretCommand, SecretMove,
 };
 use self::values::permission;
-pub(crate) use self::values::{Format, Kind, scope, word};
+pub(crate) use self::values::{Format, Kind, NamedToken, scope, word};
 pub(crate) use self::vault::{Backup, Rekey, RootKey, Unlock};
 
 /// Get GitHub tokens from the local broker `tokend`, and operate it
@@ -73,7 +73,7 @@ pub(crate) enum Command {
     Doctor,
     /// Get a token for one purpose and print it, alone, on stdout
     #[command(after_help = GET_EXAMPLES)]
-    Get(Ask),
+    Get(Get),
     /// Run a command with a token in GH_TOKEN and GITHUB_TOKEN; its lease is revoked when it ends
     #[command(after_help = EXEC_EXAMPLES)]
     Exec(Exec),
@@ -152,12 +152,20 @@ pub(crate) struct Passed {
 
 /// What the token is for. The rule fills in what is left out.
 #[derive(Args)]
-pub(crate) struct Ask {
+pub(crate) struct Get {
     /// The purpose, one of `tokenctl purpose list`
     pub(crate) purpose: Purpose,
     /// Only for this repository; may be repeated
     #[arg(long = "repo", value_name = "OWNER/NAME")]
+    #[arg(add = ArgValueCandidates::new(candidates::purposes))]
     pub(crate) repositories: Vec<RepoPattern>,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+}
+
+/// What the token of a purpose is for. The rule fills in what is left out.
+#[derive(Args)]
+pub(crate) struct Ask {
     /// Only for this organisation
     #[arg(long = "org", value_name = "ORG")]
     pub(crate) organization: Option<OrgName>,
@@ -170,9 +178,9 @@ pub(crate) struct Ask {
     /// Free text for the audit log
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
-    /// Get a new installation token, or read the value from its source
-    /// again. For when GitHub rejects the one you got
-    #[arg(long, verbatim_doc_comment)]
+    /// Get a new installation token, or read the value from its source again. For when GitHub rejects the
+    /// one you got
+    #[arg(long)]
     pub(crate) fresh: bool,
 }
 

@@ -42,7 +42,7 @@ pub(super) fn permission(text: &str) -> Result<(PermissionName, Level), String> 
 }
 
 /// The name of an environment variable.
-pub(super) fn variable(text: &str) -> Result<String, String> {
+fn variable(text: &str) -> Result<String, String> {
     let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     if text.is_empty() || text.starts_with(|c: char| c.is_ascii_digit()) || !text.bytes().all(good)
     {
@@ -51,15 +51,24 @@ pub(super) fn variable(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// `repo-analysis=ANALYSIS_TOKEN`
-pub(super) fn purpose_variable(text: &str) -> Result<(Purpose, String), String> {
-    let (purpose, name) = text
-        .split_once('=')
-        .ok_or("not PURPOSE=VARIABLE, such as `repo-analysis=ANALYSIS_TOKEN`")?;
-    let purpose = purpose
-        .parse()
-        .map_err(|error: NameError| error.to_string())?;
-    Ok((purpose, variable(name)?))
+/// A variable for a token: of the command's purpose, or of one of its own.
+#[derive(Clone)]
+pub(crate) struct NamedToken {
+    pub(crate) variable: String,
+    pub(crate) purpose: Option<Purpose>,
+}
+
+/// `ANALYSIS_TOKEN=repo-analysis`, or the variable alone
+pub(super) fn named_token(text: &str) -> Result<NamedToken, String> {
+    let (name, purpose) = match text.split_once('=') {
+        Some((name, purpose)) => (name, Some(purpose)),
+        None => (text, None),
+    };
+    let purpose = purpose.map(str::parse).transpose();
+    Ok(NamedToken {
+        variable: variable(name)?,
+        purpose: purpose.map_err(|error: NameError| error.to_string())?,
+    })
 }
 
 /// `repo`, `read:org`

@@ -5,10 +5,12 @@
 use std::collections::BTreeMap;
 
 use broker_protocol::api::{LeaseAnswer, LeaseRequest, LeaseView, Until};
-use broker_protocol::client::{Request, Response};
+use broker_protocol::client::{ClientError, Request, Response};
+use broker_protocol::names::Purpose;
+use broker_protocol::permissions;
 use zeroize::Zeroizing;
 
-use crate::args::Ask;
+use crate::args::{Ask, Get};
 use crate::broker::Broker;
 use crate::commands::proxy;
 use crate::error::Failure;
@@ -22,8 +24,8 @@ pub(crate) struct TakenLease {
     pub(crate) lease: LeaseView,
 }
 
-pub(crate) fn run(broker: &Broker, ask: Ask, json: bool) -> Result<(), Failure> {
-    let answer = ask_for(broker, &request(ask, None)?)?;
+pub(crate) fn run(broker: &Broker, get: Get, json: bool) -> Result<(), Failure> {
+    let answer = ask_for(broker, &request(get.purpose, get.ask, None)?)?;
     if json {
         return ui::json(&answer.body);
     }
@@ -56,7 +58,11 @@ fn print_notes(lease: &LeaseView) {
 }
 
 /// The request that these options make.
-pub(crate) fn request(ask: Ask, until: Option<Until>) -> Result<LeaseRequest, Failure> {
+pub(crate) fn request(
+    purpose: Purpose,
+    ask: Ask,
+    until: Option<Until>,
+) -> Result<LeaseRequest, Failure> {
     let mut permissions = BTreeMap::new();
     for (name, level) in ask.permissions {
         if let Some(before) = permissions.insert(name.clone(), level)
@@ -71,7 +77,7 @@ pub(crate) fn request(ask: Ask, until: Option<Until>) -> Result<LeaseRequest, Fa
         }
     }
     Ok(LeaseRequest {
-        purpose: ask.purpose,
+        purpose,
         repositories: Some(ask.repositories).filter(|list| !list.is_empty()),
         organization: ask.organization,
         permissions: Some(permissions).filter(|map| !map.is_empty()),

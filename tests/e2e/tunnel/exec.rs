@@ -199,7 +199,7 @@ fn two_purposes_under_one_exec_are_told_apart_by_their_tokens() {
         return;
     }
     let scene = Scene::new();
-    let with = format!("{SITE}=RELEASE_TOKEN");
+    let with = format!("RELEASE_TOKEN={SITE}");
     let runs = format!("{API}/repos/acme/site/actions/runs");
     let docs = format!("{API}/repos/acme/docs/labels");
     let call = |variable: &str, url: &str| ask(variable, &format!("-o /dev/null {url}"));
@@ -213,7 +213,7 @@ fn two_purposes_under_one_exec_are_told_apart_by_their_tokens() {
         .iter()
         .map(|(name, text)| (*name, text.as_str()))
         .collect();
-    let ran = scene.run(&[LABEL_SYNC, "--with", &with], &commands);
+    let ran = scene.run(&[LABEL_SYNC, "--env", &with], &commands);
     statuses(&ran, &["site_runs", "labels_docs"], "200");
     statuses(&ran, &["site_docs", "labels_runs"], "403");
     assert_eq!(
@@ -233,9 +233,9 @@ fn two_purposes_under_one_exec_are_told_apart_by_their_tokens() {
     wait::until(|| scene.broker.home.records_of("lease.expired").len() == 2);
 
     let mark = scene.path("mark");
-    let with = format!("{RAW}=RAW_TOKEN");
+    let with = format!("RAW_TOKEN={RAW}");
     let touch = ["touch", mark.to_str().unwrap()];
-    let mixed = Ran::of(&mut scene.exec(&[LABEL_SYNC, "--with", &with], &touch));
+    let mixed = Ran::of(&mut scene.exec(&[LABEL_SYNC, "--env", &with], &touch));
     assert_eq!(mixed.code(), Some(125), "{mixed:?}");
     assert!(mixed.stderr.contains(RAW), "{mixed:?}");
     assert!(!mark.exists(), "nothing runs");

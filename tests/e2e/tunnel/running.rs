@@ -101,8 +101,8 @@ fn one_token_of_a_command_works_on_when_the_lease_of_another_is_over() {
     let runs = format!("-o /dev/null {API}/repos/acme/site/actions/runs");
     let call = ask("RELEASE_TOKEN", &runs);
     let script = format!("{call}; echo; read line; {call}; echo; read line");
-    let with = format!("{SITE}=RELEASE_TOKEN");
-    let mut waiting = Waiting::start(&scene, &[LABEL_SYNC, "--with", &with], &script);
+    let with = format!("RELEASE_TOKEN={SITE}");
+    let mut waiting = Waiting::start(&scene, &[LABEL_SYNC, "--env", &with], &script);
     let status = |waiting: &mut Waiting| (waiting.line(), waiting.line()).1;
     assert_eq!(status(&mut waiting), "200");
     let granted = &scene.broker.home.records_of("lease.granted")[0];

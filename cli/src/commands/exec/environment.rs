@@ -61,14 +61,12 @@ impl Before {
 
 /// The variables for tokens that GitHub honours.
 pub(super) fn with_tokens(leases: &Leases, names: &[String]) -> Vec<Variable> {
-    let first = &leases.first().token;
-    let names = TOKEN
-        .iter()
-        .copied()
-        .chain(names.iter().map(String::as_str));
-    let mut variables: Vec<_> = names
-        .map(|name| Variable::new(name, first.as_str()))
-        .collect();
+    let mut variables = Vec::new();
+    if let Some(first) = leases.first() {
+        let names = names.iter().map(String::as_str);
+        let names = TOKEN.iter().copied().chain(names);
+        variables.extend(names.map(|name| Variable::new(name, first.token.as_str())));
+    }
     let more = leases.more().iter();
     variables.extend(more.map(|(taken, name)| Variable::new(name, taken.token.as_str())));
     variables
@@ -81,7 +79,7 @@ pub(super) fn with_tunnel(
     before: &Before,
     tunnel: &Tunnel,
 ) -> Vec<Variable> {
-    let token = &leases.first().token;
+    let token = leases.first().map(|first| first.token.as_str());
     let mut variables = leading_to(&tunnel.relay, tunnel.bundle.as_os_str());
     for (name, list) in &before.no_proxy {
         variables.push(Variable::new(*name, no_proxy::without(list, &tunnel.hosts)));
@@ -93,8 +91,8 @@ pub(super) fn with_tunnel(
         &tunnel.relay,
         token,
     ));
-    if !is_github_com(&tunnel.hosts) {
-        variables.extend(ENTERPRISE_TOKEN.map(|name| Variable::new(name, token.as_str())));
+    if let Some(token) = token.filter(|_| !is_github_com(&tunnel.hosts)) {
+        variables.extend(ENTERPRISE_TOKEN.map(|name| Variable::new(name, token)));
     }
     variables.extend(with_tokens(leases, names));
     variables
@@ -132,6 +130,7 @@ pub(super) fn refuse_inside_tunnel(env: &dyn Fn(&str) -> Option<OsString>) -> Re
 
 /// Refuses a variable that would have to hold two tokens, or a token in place of what leads to the relay.
 pub(super) fn refuse_one_name_for_two_tokens(
+    purpose: Option<&Purpose>,
     names: &[String],
     with: &[(Purpose, String)],
 ) -> Result<(), Failure> {
@@ -141,15 +140,15 @@ pub(super) fn refuse_one_name_for_two_tokens(
     if let Some(name) = names.iter().find(|name| is_set_by_exec(name)) {
         return Err(own(format!("--env {name}"), name));
     }
-    let mut taken: Vec<&str> = TOKEN.to_vec();
+    let mut taken: Vec<&str> = purpose.map_or_else(Vec::new, |_| TOKEN.to_vec());
     taken.extend(names.iter().map(String::as_str));
     for (purpose, name) in with {
         if is_set_by_exec(name) {
-            return Err(own(format!("--with {purpose}={name}"), name));
+            return Err(own(format!("--env {name}={purpose}"), name));
         }
         if taken.contains(&name.as_str()) {
             return Err(Failure::Usage(format!(
-                "--with {purpose}={name}: `{name}` holds another token already"
+                "--env {name}={purpose}: `{name}` holds another token already"
             )));
         }
         taken.push(name);
@@ -269,14 +268,19 @@ mod tests {
                 .collect()
         };
         let mine = ["MINE".to_owned()];
-        assert!(refuse_one_name_for_two_tokens(&mine, &with(&[("a", "A"), ("a", "B")])).is_ok());
+        let refuse = |names: &[String], with: &[(Purpose, String)]| {
+            refuse_one_name_for_two_tokens(Some(&"p".parse().unwrap()), names, with)
+        };
+        assert!(refuse(&mine, &with(&[("a", "A"), ("a", "B")])).is_ok());
+        let alone = with(&[("a", "GH_TOKEN"), ("b", "GITHUB_TOKEN")]);
+        assert!(refuse_one_name_for_two_tokens(None, &[], &alone).is_ok());
         for list in [
             &[("a", "GH_TOKEN")][..],
             &[("a", "GITHUB_TOKEN")],
             &[("a", "MINE")],
             &[("a", "A"), ("b", "A")],
         ] {
-            let failure = refuse_one_name_for_two_tokens(&mine, &with(list)).unwrap_err();
+            let failure = refuse(&mine, &with(list)).unwrap_err();
             assert_eq!(failure.exit_code(), 2);
         }
         for name in [
@@ -288,9 +292,9 @@ mod tests {
             "NODE_USE_ENV_PROXY",
             "TOKEND_EXEC_PROXY",
         ] {
-            let failure = refuse_one_name_for_two_tokens(&[name.to_owned()], &[]).unwrap_err();
+            let failure = refuse(&[name.to_owned()], &[]).unwrap_err();
             assert_eq!(failure.exit_code(), 2, "{name}");
-            let failure = refuse_one_name_for_two_tokens(&[], &with(&[("a", name)])).unwrap_err();
+            let failure = refuse(&[], &with(&[("a", name)])).unwrap_err();
             assert!(failure.to_string().contains("itself sets"), "{failure}");
         }
     }

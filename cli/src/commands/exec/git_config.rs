@@ -42,19 +42,27 @@ pub(super) fn names(value: &OsStr, env: &dyn Fn(&str) -> Option<OsString>) -> bo
     values.any(|one| one == value)
 }
 
-/// The variables with which git goes through the relay and sends the token, after those that are there.
-pub(super) fn variables(count: u32, hosts: &[HostPort], relay: &str, token: &str) -> Vec<Variable> {
-    let login = Zeroizing::new(format!("x-access-token:{token}"));
-    let login = Zeroizing::new(STANDARD.encode(&*login));
-    let header = Zeroizing::new(format!("Authorization: Basic {}", *login));
+/// The variables with which git goes through the relay and sends the token, if there is one, after those that are
+/// there.
+pub(super) fn variables(
+    count: u32,
+    hosts: &[HostPort],
+    relay: &str,
+    token: Option<&str>,
+) -> Vec<Variable> {
+    let header = token.map(|token| {
+        let login = Zeroizing::new(format!("x-access-token:{token}"));
+        let login = Zeroizing::new(STANDARD.encode(&*login));
+        Zeroizing::new(format!("Authorization: Basic {}", *login))
+    });
+    let mut settings = vec![("proxy", relay)];
+    if let Some(header) = &header {
+        settings.extend([("extraHeader", ""), ("extraHeader", header)]);
+    }
     let mut variables = Vec::new();
     let mut number = count;
     for host in hosts {
-        for (name, value) in [
-            ("proxy", relay),
-            ("extraHeader", ""),
-            ("extraHeader", &header),
-        ] {
+        for (name, value) in &settings {
             let key = format!("http.{}.{name}", root(host));
             variables.push(Variable::new(format!("GIT_CONFIG_KEY_{number}"), key));
             variables.push(Variable::new(format!("GIT_CONFIG_VALUE_{number}"), value));
@@ -123,7 +131,7 @@ mod tests {
     fn each_root_gets_the_relay_and_the_token_alone_after_what_is_there() {
         let hosts =
             ["github.com:443", "ghe.test:8443", "[::1]:443"].map(|host| host.parse().unwrap());
-        let set = variables(2, &hosts, "http://127.0.0.1:4711", "tkp_x");
+        let set = variables(2, &hosts, "http://127.0.0.1:4711", Some("tkp_x"));
         let set: Vec<(&str, &str)> = set
             .iter()
             .map(|v| (&*v.name, str::from_utf8(&v.value).unwrap()))

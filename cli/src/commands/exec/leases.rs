@@ -4,7 +4,7 @@
 //! to the broker or not. So a mix is refused: by what the purposes deliver, before a lease is taken, and by
 //! what the leases deliver, in case policy has changed in between.
 
-use broker_protocol::api::{LeaseRequest, PurposeView, Until};
+use broker_protocol::api::{LeaseRequest, LeaseView, PurposeView, Until};
 use broker_protocol::client::ClientError;
 use broker_protocol::names::{Delivery, EnforcedBy, Purpose};
 
@@ -27,32 +27,47 @@ pub(super) enum HonouredBy {
 
 /// What is asked for: a lease whose token goes into the usual variables, and one for each further variable.
 pub(super) struct LeaseRequests {
-    first: LeaseRequest,
+    first: Option<LeaseRequest>,
     more: Vec<(LeaseRequest, String)>,
 }
 
 /// Leases just taken.
 pub(super) struct Leases {
-    first: TakenLease,
+    first: Option<TakenLease>,
     /// Each with the variable for its token.
     more: Vec<(TakenLease, String)>,
 }
 
 impl LeaseRequests {
-    /// The requests that these options make.
-    pub(super) fn of(ask: Ask, with: Vec<(Purpose, String)>) -> Result<Self, Failure> {
-        let first = get::request(ask, Some(Until::CallerExit))?;
-        let another = |(purpose, variable)| {
+    /// The requests that these options make: one for the purpose, if there is one, and one for each variable
+    /// with a purpose of its own.
+    pub(super) fn of(
+        purpose: Option<Purpose>,
+        ask: Ask,
+        with: Vec<(Purpose, String)>,
+    ) -> Result<Self, Failure> {
+        let narrows = !ask.repositories.is_empty()
+            || ask.organization.is_some()
+            || !ask.permissions.is_empty();
+        if purpose.is_none() && narrows {
+            return Err(Failure::Usage(
+                "--repo, --org and --permission go with PURPOSE, and there is none".to_owned(),
+            ));
+        }
+        let until = Some(Until::CallerExit);
+        let more = with.into_iter().map(|(purpose, variable)| {
             let request = LeaseRequest {
-                ttl: first.ttl,
-                reason: first.reason.clone(),
-                until: first.until,
-                fresh: first.fresh,
+                ttl: ask.ttl.map(|ttl| ttl.as_secs()),
+                reason: ask.reason.clone(),
+                until,
+                fresh: ask.fresh,
                 ..LeaseRequest::new(purpose)
             };
             (request, variable)
-        };
-        let more = with.into_iter().map(another).collect();
+        });
+        let more = more.collect();
+        let first = purpose.map(|purpose| get::request(purpose, ask, until));
+        let first = first.transpose()?;
         Ok(Self { first, more })
     }
 
@@ -71,8 +86,9 @@ impl LeaseRequests {
     }
 
     fn purposes(&self) -> impl Iterator<Item = &Purpose> {
-        let more = self.more.iter().map(|(request, _)| &request.purpose);
-        [&self.first.purpose].into_iter().chain(more)
+        let more = self.more.iter().map(|(request, _)| request);
+        let all = self.first.iter().chain(more);
+        all.map(|request| &request.purpose)
     }
 }
 
@@ -82,7 +98,7 @@ impl Leases {
         let LeaseRequests { first, more } = requests;
         let take = |request: &LeaseRequest| TakenLease::from(get::ask_for(broker, request)?);
         let mut leases = Self {
-            first: take(&first)?,
+            first: first.as_ref().map(take).transpose()?,
             more: Vec::with_capacity(more.len()),
         };
         for (request, variable) in more {
@@ -111,8 +127,9 @@ impl Leases {
         Ok(refuse_mix(delivered)?.unwrap_or(HonouredBy::GitHub))
     }
 
-    pub(super) const fn first(&self) -> &TakenLease {
-        &self.first
+    /// The one of the purpose that the usual variables are for, if there is one.
+    pub(super) const fn first(&self) -> Option<&TakenLease> {
+        self.first.as_ref()
     }
 
     /// The others, each with the variable for its token.
@@ -123,32 +140,35 @@ impl Leases {
     /// All of them, the first one first.
     pub(super) fn all(&self) -> impl Iterator<Item = &TakenLease> {
         let more = self.more.iter().map(|(taken, _)| taken);
-        [&self.first].into_iter().chain(more)
+        self.first.iter().chain(more)
     }
 
-    /// Prints when the tokens expire, if stderr is a terminal. A script's stderr stays the command's own.
+    /// Prints the leases and when their tokens expire, if stderr is a terminal. A script's stderr stays the
+    /// command's own.
     pub(super) fn tell_the_ends(&self) {
-        if !ui::stderr_is_terminal() {
-            return;
-        }
-        for TakenLease { lease, .. } in self.all() {
-            let whose = match &*self.more {
-                [] => String::new(),
-                _ => format!(" for `{}`", lease.purpose),
-            };
-            let end = clock::moment(lease.expires_at);
-            match lease.enforced_by {
-                EnforcedBy::NoOne => {}
-                EnforcedBy::Broker if lease.renewable_until > lease.expires_at => {
-                    let used = clock::moment(lease.renewable_until);
-                    ui::note(format_args!(
-                        "the token{whose} works until {end}, and while it is used until {used}"
-                    ));
-                }
-                _ => ui::note(format_args!("the token{whose} works until {end}")),
-            }
+        if ui::stderr_is_terminal() {
+            self.all().for_each(|taken| ui::note(told(&taken.lease)));
         }
     }
+}
+
+/// A lease by the id that `lease show` and `lease revoke` take, and the end of its token.
+fn told(lease: &LeaseView) -> String {
+    let LeaseView {
+        lease: id, purpose, ..
+    } = lease;
+    let end = clock::moment(lease.expires_at);
+    let works = match lease.enforced_by {
+        EnforcedBy::NoOne => {
+            format!("ends {end}; its token is the stored one, which works at GitHub after that too")
+        }
+        EnforcedBy::Broker if lease.renewable_until > lease.expires_at => {
+            let used = clock::moment(lease.renewable_until);
+            format!("its token works until {end}, and while it is used until {used}")
+        }
+        _ => format!("its token works until {end}"),
+    };
+    format!("lease {id} for `{purpose}`: {works}")
 }
 
 /// Who honours what is delivered, if all of it is honoured by the same.

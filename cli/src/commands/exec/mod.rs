@@ -35,10 +35,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
+use broker_protocol::names::Purpose;
+
 use self::environment::{Before, Variable};
 use self::leases::{HonouredBy, LeaseRequests, Leases};
 use self::tunnel::Tunnel;
-use crate::args::Exec;
+use crate::args::{Exec, NamedToken};
 use crate::broker::Broker;
 use crate::core_dump;
 use crate::error::Failure;
@@ -50,9 +52,9 @@ pub(crate) fn run(
     dumps: &core_dump::Before,
 ) -> Result<(), Failure> {
     let Exec {
-        ask,
+        purpose,
         env,
-        with,
+        ask,
         command,
     } = exec;
     let Some((program, args)) = command.split_first() else {
@@ -81,6 +83,30 @@ pub(crate) fn run(
         }
         _ => Failure::new(format!("cannot run `{program}`: {error}")).exiting_with(126),
     })
+}
+
+/// The variables for the command's purpose, and those that have one of their own.
+fn by_purpose(
+    env: Vec<NamedToken>,
+    purpose: Option<&Purpose>,
+) -> Result<(Vec<String>, Vec<(Purpose, String)>), Failure> {
+    let (mut names, mut with) = (Vec::new(), Vec::new());
+    for NamedToken {
+        variable,
+        purpose: own,
+    } in env
+    {
+        match own {
+            Some(own) => with.push((own, variable)),
+            None if purpose.is_some() => names.push(variable),
+            None => {
+                return Err(Failure::Usage(format!(
+                    "--env {variable}: of which purpose? `exec PURPOSE --env {variable}`, or `--env {variable}=PURPOSE`"
+                )));
+            }
+        }
+    }
+    Ok((names, with))
 }
 
 /// Takes the leases, and prepares what the command needs to use their tokens.

@@ -20,6 +20,7 @@ use nix::unistd::getpid;
 use super::bundle::Bundle;
 use super::certificates::Certificates;
 use super::leases::Leases;
+use crate::account;
 use crate::broker::Broker;
 use crate::commands::get::TakenLease;
 use crate::error::Failure;
@@ -71,7 +72,7 @@ impl Tunnel {
         let mut relay = Command::new(OWN_PROGRAM);
         relay.arg0("tokenctl").arg("relay");
         relay.arg("--proxy");
-        relay.arg(proxy_socket(broker, &leases.first().lease));
+        relay.arg(proxy_socket(broker, leases));
         for TakenLease { lease, .. } in leases.all() {
             relay.args(["--lease", lease.lease.as_str()]);
         }
@@ -118,12 +119,10 @@ fn unreadable(what: &str) -> Failure {
 }
 
 /// Beside the socket that was asked, as this process sees it; the broker may know it by another name.
-fn proxy_socket(broker: &Broker, lease: &LeaseView) -> PathBuf {
+fn proxy_socket(broker: &Broker, leases: &Leases) -> PathBuf {
     let beside = path::absolute(&broker.places.proxy_socket).ok();
-    let named = lease
-        .proxy
-        .as_ref()
-        .map(|proxy| PathBuf::from(&proxy.socket));
+    let mut proxies = leases.all().filter_map(|taken| taken.lease.proxy.as_ref());
+    let named = proxies.next().map(|proxy| PathBuf::from(&proxy.socket));
     match (beside, named) {
         (Some(beside), Some(named)) if !beside.exists() => named,
         (Some(beside), _) => beside,

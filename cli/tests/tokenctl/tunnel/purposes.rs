@@ -7,10 +7,10 @@ fn each_purpose_has_its_token_in_its_variable_and_one_relay_serves_all_leases() 
     let broker = broker();
     let args = [
         "labels",
-        "--with",
-        "analysis=ANALYSIS_TOKEN",
-        "--with",
-        "code=CODE_TOKEN",
+        "--env",
+        "ANALYSIS_TOKEN=analysis",
+        "--env",
+        "CODE_TOKEN=code",
     ];
     let narrowed = [
         "--ttl",
@@ -58,8 +58,8 @@ fn several_raw_purposes_need_no_relay() {
     let broker = broker();
     let args = [
         "raw",
-        "--with",
-        "raw-too=OTHER",
+        "--env",
+        "OTHER=raw-too",
         "--",
         "sh",
         "-c",
@@ -77,16 +77,16 @@ fn proxy_and_raw_do_not_go_together() {
     for (first, other, why) in [
         (
             "labels",
-            "raw=OTHER",
+            "OTHER=raw",
             "`labels` delivers `proxy` and `raw` delivers `raw`",
         ),
         (
             "raw",
-            "labels=OTHER",
+            "OTHER=labels",
             "`raw` delivers `raw` and `labels` delivers `proxy`",
         ),
     ] {
-        let said = refused(&broker, exec(&broker, &[first, "--with", other]));
+        let said = refused(&broker, exec(&broker, &[first, "--env", other]));
         assert!(
             said.contains(why) && said.contains("run two commands"),
             "{said}"
@@ -102,7 +102,7 @@ fn proxy_and_raw_do_not_go_together() {
         }
         _ => usual(seen, &["github.com:443"]),
     });
-    let said = refused(&broker, exec(&broker, &["labels", "--with", "raw=OTHER"]));
+    let said = refused(&broker, exec(&broker, &["labels", "--env", "OTHER=raw"]));
     assert!(said.contains("one command cannot use both"), "{said}");
     let ended = ["l", "r"].map(|first| format!("DELETE /v1/leases/{}", id(first)));
     assert_eq!(lines(&broker)[4..], ended);
@@ -111,10 +111,7 @@ fn proxy_and_raw_do_not_go_together() {
 #[test]
 fn a_denied_purpose_gives_the_leases_before_it_back() {
     let broker = broker();
-    let said = refused(
-        &broker,
-        exec(&broker, &["labels", "--with", "denied=OTHER"]),
-    );
+    let said = refused(&broker, exec(&broker, &["labels", "--env", "OTHER=denied"]));
     assert!(said.contains("audit record 7"), "{said}");
     let ended = format!("DELETE /v1/leases/{}", id("labels"));
     assert_eq!(
@@ -174,11 +171,42 @@ fn inside_a_tunnel_there_is_a_tunnel_but_no_raw_token() {
 #[test]
 fn one_variable_cannot_hold_two_tokens() {
     let broker = broker();
-    let got = broker.run(&["exec", "labels", "--with", "raw=GH_TOKEN", "--", "true"]);
+    let got = broker.run(&["exec", "labels", "--env", "GH_TOKEN=raw", "--", "true"]);
     assert_eq!(got.status.code(), Some(2), "{got:?}");
     assert!(
         err(&got).contains("`GH_TOKEN` holds another token already"),
         "{got:?}"
     );
     assert!(lines(&broker).is_empty());
+}
+
+#[test]
+fn without_a_purpose_of_its_own_a_command_has_the_tokens_that_it_names_and_no_other() {
+    let broker = broker();
+    let args = ["--env", "ONE=raw", "--env", "GH_TOKEN=raw-too"];
+    let command = ["--", "sh", "-c", "echo $ONE $GH_TOKEN ${GITHUB_TOKEN-none}"];
+    let got = broker.run(&[&["exec"][..], &args, &command].concat());
+    assert_eq!((out(&got), err(&got)), ("tkp_r tkp_r none\n", ""));
+
+    let running = Running::start(exec(&broker, &["--env", "ONE=labels"]));
+    assert_eq!(running.var("ONE"), Some("tkp_l"));
+    assert_eq!(running.var("GH_TOKEN"), None);
+    let settings: u32 = running.var("GIT_CONFIG_COUNT").unwrap().parse().unwrap();
+    let key = |number| running.var(&format!("GIT_CONFIG_KEY_{number}"));
+    for number in 0..settings {
+        assert!(key(number).unwrap().ends_with(".proxy"), "git has no token");
+    }
+    running.end();
+
+    for (args, why) in [
+        (&["--env", "ONE"][..], "of which purpose?"),
+        (
+            &["--env", "ONE=raw", "--repo", "acme/site"],
+            "go with PURPOSE",
+        ),
+    ] {
+        let got = broker.run(&[&["exec"][..], args, &["--", "true"]].concat());
+        assert_eq!(got.status.code(), Some(2), "{got:?}");
+        assert!(err(&got).contains(why), "{got:?}");
+    }
 }
