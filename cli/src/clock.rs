@@ -65,6 +65,11 @@ pub(crate) fn moment(moment: Timestamp) -> String {
     format!("{} ({})", short(moment), relative(moment, now()))
 }
 
+/// The same for a deadline: `2027-02-20T00:00:00Z (in 91 d)`.
+pub(crate) fn deadline(moment: Timestamp) -> String {
+    format!("{} ({})", short(moment), until(moment, now()))
+}
+
 /// The moment as tables print it: UTC, to the second.
 pub(crate) fn short(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()

@@ -4,6 +4,7 @@
 //! each command. It links neither vault nor policy: what needs them and no running broker is the
 //! daemon's own work, and `commands::daemon` runs the daemon for it.
 
+mod account;
 mod args;
 mod broker;
 mod clock;

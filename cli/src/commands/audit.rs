@@ -103,5 +103,11 @@ fn verify(broker: &Broker, mut paths: Vec<PathBuf>, json: bool) -> Result<(), Fa
             "anchored": false,
         }));
     }
-    ui::line(report)
+    ui::line(report)?;
+    ui::note(NOT_ANCHORED);
+    Ok(())
 }
+
+/// What the last words of a verifier mean, which docs/audit-format.md fixes.
+const NOT_ANCHORED: &str = "not anchored: the chain is whole up to that head, and whether it is the head you noted before is \
+     for you to compare; keep this one where the broker's account cannot write";

@@ -148,7 +148,7 @@ pub(crate) fn headline(check: &CheckView) -> String {
     }
     if let Some(end) = check.expires_at {
         let ends = if end <= clock::now() { "ended" } else { "ends" };
-        parts.push(format!("{ends} {}", clock::moment(end)));
+        parts.push(format!("{ends} {}", clock::deadline(end)));
     }
     if parts.is_empty() {
         check.verdict.to_string()

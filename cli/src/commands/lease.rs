@@ -4,6 +4,7 @@ use broker_protocol::api::{LeaseList, LeaseView, ProxyView, RenewRequest, Revoke
 use broker_protocol::client::{MAX_WHOLE_ANSWER, Request};
 use broker_protocol::names::{Delivery, LeaseId};
 
+use crate::account;
 use crate::args::LeaseCommand;
 use crate::broker::Broker;
 use crate::clock;
@@ -38,12 +39,12 @@ fn list(list: LeaseList) -> Result<(), Failure> {
     let mut table = List::of(&list.leases)
         .column("LEASE", |lease| &lease.lease)
         .column("PURPOSE", |lease| &lease.purpose)
-        .column("DELIVER", |lease| lease.deliver.as_str())
-        .column("ENFORCED BY", |lease| lease.enforced_by.as_str())
-        .column("UID", |lease| lease.uid)
+        .column("ACCOUNT", |lease| account::name(lease.uid))
         .column("ENDS", |lease| {
             clock::relative(lease.expires_at, clock::now())
         })
+        .column("DELIVER", |lease| lease.deliver.as_str())
+        .column("ENFORCED BY", |lease| lease.enforced_by.as_str())
         .column("SECRET", |lease| &lease.secret);
     if list.leases.iter().any(|lease| lease.proxy.is_some()) {
         table = table.column("REQUESTS", |lease| {
@@ -79,7 +80,7 @@ fn show(lease: LeaseView) -> Result<(), Failure> {
         lease.organization.as_ref(),
         &lease.permissions,
     );
-    table.field("uid", lease.uid);
+    table.field("account", account::name(lease.uid));
     table.field("issued", clock::short(lease.issued_at));
     table.field("ends", clock::moment(lease.expires_at));
     table.field("renewable until", clock::short(lease.renewable_until));

@@ -10,6 +10,7 @@ use broker_protocol::client::Request;
 use broker_protocol::names::{Delivery, Purpose, SecretName};
 use zeroize::Zeroize as _;
 
+use crate::account;
 use crate::args::Unlock;
 use crate::broker::Broker;
 use crate::clock;
@@ -82,7 +83,7 @@ fn report(revoked: &RevokedAll) -> Result<(), Failure> {
     List::of(&rows)
         .column("SECRET", |((secret, ..), _)| secret)
         .column("PURPOSE", |((_, purpose, ..), _)| purpose)
-        .column("UID", |((_, _, uid, _), _)| uid)
+        .column("ACCOUNT", |((_, _, uid, _), _)| account::name(*uid))
         .column("DELIVER", |((.., deliver), _)| deliver.as_str())
         .column("LEASES ENDED", |(_, ends)| ends.leases)
         .column("AT GITHUB", |((.., deliver), ends)| {
@@ -91,8 +92,11 @@ fn report(revoked: &RevokedAll) -> Result<(), Failure> {
         .print()?;
     for held in &revoked.raw {
         ui::warning(format_args!(
-            "uid {} still holds `{}` itself, for `{}`. To make it invalid: {}",
-            held.uid, held.secret, held.purpose, held.hint
+            "{} still holds `{}` itself, for `{}`. To make it invalid: {}",
+            account::name(held.uid),
+            held.secret,
+            held.purpose,
+            held.hint
         ));
     }
     Ok(())

@@ -2,8 +2,10 @@
 
 use broker_protocol::api::{Exposure, SecretList, SecretState, SecretView};
 use broker_protocol::check::Verdict;
+use broker_protocol::names::ONE_PASSWORD_TOKEN;
 use jiff::Timestamp;
 
+use crate::account;
 use crate::args::Format;
 use crate::broker::Broker;
 use crate::clock;
@@ -31,7 +33,7 @@ pub(crate) fn overview(secrets: &[SecretView]) -> List<'_, SecretView> {
         .column("SECRET", |secret| &secret.name)
         .column("STATE", state)
         .column("CHECK", check)
-        .column("DEADLINE", deadline)
+        .column("DEADLINE", day)
         .column("SOURCE", |secret| &secret.source)
         .column("EXPOSED TO", accounts)
         .column("PURPOSES", |secret| joined(&secret.purposes))
@@ -43,12 +45,17 @@ fn accounts(secret: &SecretView) -> String {
     uids.dedup();
     match uids.len() {
         0 => "-".to_owned(),
-        _ => format!("uid {}", joined(&uids)),
+        _ => {
+            let names: Vec<_> = uids.into_iter().map(account::name).collect();
+            joined(&names)
+        }
     }
 }
 
-pub(crate) const fn state(secret: &SecretView) -> &'static str {
+/// How it stands. The vault may have one that no policy declares; of these, 1Password's token is in use.
+pub(crate) fn state(secret: &SecretView) -> &'static str {
     match (secret.declared, secret.state) {
+        (false, _) if secret.name.as_str() == ONE_PASSWORD_TOKEN => "for 1Password",
         (false, _) => "undeclared",
         (true, state) => SecretState::as_str(state),
     }
@@ -66,8 +73,16 @@ fn check(secret: &SecretView) -> String {
 }
 
 pub(crate) fn deadline(secret: &SecretView) -> String {
-    let moment = |at| format!("{} ({})", clock::short(at), clock::until(at, clock::now()));
-    or_dash(secret.deadline.map(moment))
+    or_dash(secret.deadline.map(clock::deadline))
+}
+
+/// The day of the deadline alone, which leaves room for other columns: `2027-02-20 (in 90 d)`.
+fn day(secret: &SecretView) -> String {
+    let day = |at: Timestamp| {
+        let left = clock::until(at, clock::now());
+        format!("{} ({left})", at.strftime("%Y-%m-%d"))
+    };
+    or_dash(secret.deadline.map(day))
 }
 
 /// A Markdown table, for a wiki or a repository.
@@ -102,7 +117,7 @@ const HEADINGS: &str = "\
 fn exposed(to: &[Exposure]) -> String {
     let each: Vec<String> = to
         .iter()
-        .map(|exposure| format!("uid {} for {}", exposure.uid, exposure.purpose))
+        .map(|exposure| format!("{} for {}", account::name(exposure.uid), exposure.purpose))
         .collect();
     joined(&each)
 }
@@ -140,7 +155,7 @@ mod tests {
             "expires_at": null, "rotate_every": 7_776_000, "rate_floor": 4000, "version": 2,
             "created_at": "2026-08-01T00:00:00Z", "set_at": "2026-11-21T23:59:59Z",
             "hashed_credential": "x", "last_used": null,
-            "exposed_to": [{"uid": 1000, "purpose": "label-sync", "leases": 3,
+            "exposed_to": [{"uid": 0, "purpose": "label-sync", "leases": 3,
                             "last": "2026-11-21T08:00:00Z"}],
         }))
         .unwrap();
@@ -155,7 +170,7 @@ mod tests {
         assert_eq!(
             lines[2],
             "| org-label-sync-token | classic | label-sync | repo, workflow | acme-bot | 2026-08-01 \
-             | 2026-11-21 | 2027-02-20 | - | uid 1000 for label-sync |"
+             | 2026-11-21 | 2027-02-20 | - | root for label-sync |"
         );
     }
 }

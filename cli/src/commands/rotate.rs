@@ -8,7 +8,7 @@ use std::time::Duration;
 use broker_protocol::client::Request;
 use broker_protocol::rotation::{
     BeginRotation, ConfirmRotation, CreateView, NextStep, RotationPhase, RotationStep,
-    RotationView, SinkStatus, WaitsFor,
+    RotationView, SinkStatus, SinkView, WaitsFor,
 };
 use zeroize::Zeroize as _;
 
@@ -110,7 +110,7 @@ impl Driver<'_> {
                 }
                 (WaitsFor::Broker, _) => {
                     let before = progress(&self.view);
-                    ui::note(&self.view.next.text);
+                    ui::note(doing(&self.view));
                     self.post("next")?;
                     let view = &self.view;
                     let stuck = progress(view) == before && view.next.step != RotationStep::Prove;
@@ -226,6 +226,24 @@ impl Driver<'_> {
         ui::note("nothing was changed");
         Ok(())
     }
+}
+
+/// What the broker does now. Its `next` says it as a step that is still to do.
+fn doing(view: &RotationView) -> String {
+    let said = match view.next.step {
+        RotationStep::Push => {
+            let pending = |sink: &&SinkView| sink.state != SinkStatus::Current;
+            let count = view.sinks.iter().filter(pending).count();
+            let noun = if count == 1 { "sink" } else { "sinks" };
+            return format!("writing the value in use to {count} {noun}…");
+        }
+        RotationStep::Verify => "asking GitHub with the stored new value…",
+        RotationStep::Revoke => "asking GitHub to revoke the old value…",
+        RotationStep::Prove => "checking that GitHub refuses the old value…",
+        RotationStep::Erase => "erasing what is no longer needed…",
+        _ => &view.next.text,
+    };
+    said.to_owned()
 }
 
 /// What changes when a step has got somewhere.

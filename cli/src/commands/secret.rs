@@ -9,6 +9,7 @@ use broker_protocol::token_shape::{self, Shape};
 use jiff::Timestamp;
 use zeroize::Zeroize as _;
 
+use crate::account;
 use crate::args::{Declaration, Format, Kind, SecretAdd, SecretCommand, word};
 use crate::broker::{Broker, PATIENCE};
 use crate::clock;
@@ -83,10 +84,10 @@ fn add(broker: &Broker, add: &SecretAdd, json: bool) -> Result<(), Failure> {
             "its value is read from {}; `tokenctl doctor` shows whether it can be",
             declared.source
         ));
-        return Ok(());
         if json {
             ui::print_json(&serde_json::json!({"name": name, "source": declared.source}))?;
         }
+        return Ok(());
     };
     let set = store(broker, name, &value, add.expires, wanted(add.no_check)).inspect_err(|_| {
         ui::note(format_args!(
@@ -232,8 +233,8 @@ fn show(secret: SecretView) -> Result<(), Failure> {
         table.field(
             "exposed to",
             format_args!(
-                "uid {} for {}, {} leases, last {}",
-                exposed.uid,
+                "{} for {}, {} leases, last {}",
+                account::name(exposed.uid),
                 exposed.purpose,
                 exposed.leases,
                 clock::short(exposed.last)

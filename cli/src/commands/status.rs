@@ -2,6 +2,7 @@
 
 use broker_protocol::api::{BrokerStatus, GitHubStatus, Status, WarningChannel};
 
+use crate::account;
 use crate::broker::Broker;
 use crate::clock;
 use crate::commands::registry;
@@ -40,7 +41,7 @@ fn head(status: &Status) -> Table {
     let seen_as = [&caller.unit, &caller.user_unit, &caller.exe]
         .into_iter()
         .flatten()
-        .fold(format!("uid {}", caller.uid), |text, more| {
+        .fold(account::name(caller.uid), |text, more| {
             format!("{text}, {more}")
         });
     let role = if status.operator { " (operator)" } else { "" };
@@ -127,11 +128,11 @@ fn operators_part(table: &mut Table, all: &BrokerStatus) {
     };
     table.field("github", format_args!("{}, {heard}{breaker}", github.api));
     let memory = if all.memory_locked {
-        "locked"
+        "never swapped out"
     } else {
-        "NOT locked: keys could be swapped out"
+        "COULD BE SWAPPED OUT: see `tokenctl doctor`"
     };
-    table.field("memory", memory);
+    table.field("keys in memory", memory);
     for channel in &all.warning_channels {
         table.field("warnings to", channel_line(channel));
     }

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
+use crate::account;
+
 /// The directory by its own name, without links, if it is fit for a file of this account's alone.
 pub(super) fn check(dir: &Path) -> io::Result<PathBuf> {
     let dir = fs::canonicalize(dir)?;
@@ -42,7 +44,7 @@ impl Owners {
 
     fn refuse_others(&self, dir: &Metadata) -> Result<(), String> {
         if !self.0.contains(&dir.uid()) {
-            return Err(format!("it belongs to uid {}", dir.uid()));
+            return Err(format!("it belongs to {}", account::name(dir.uid())));
         }
         // In a sticky directory only its owner and the file's can rename or remove a file: `/tmp`.
         if dir.mode() & OTHERS_WRITE != 0 && dir.mode() & STICKY == 0 {

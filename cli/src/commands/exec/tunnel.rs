@@ -101,8 +101,9 @@ fn explain_untrusted(failure: Failure) -> Failure {
     match failure {
         Failure::Broker(ClientError::Untrusted(uid)) => Failure::with_hint(
             format!(
-                "the broker runs as uid {uid}, which is neither this account nor root nor the configured one; the \
-                 command was not led to it"
+                "the broker runs as {}, which is neither this account nor root nor the configured one; the \
+                 command was not led to it",
+                account::name(uid)
             ),
             "find out whose socket that is; if the broker is meant to run as that account, set \
              TOKEND_SERVER_USER=NAME",
