@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Failure;
 use crate::pages;
+use crate::starting;
 
 /// For what has the broker ask elsewhere: it answers within a minute, and a little is added.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(65);
@@ -78,7 +79,7 @@ impl Broker {
 
     /// Sends a request that holds no secret.
     pub(crate) fn send(&self, request: &Request<'_>) -> Result<Response, Failure> {
-        Ok(Connection::open(&self.places.socket)?.send(request)?)
+        Ok(starting::connect(&self.places)?.send(request)?)
     }
 
     /// Sends a request that holds a secret, if the server may have it.
@@ -96,7 +97,7 @@ impl Broker {
     }
 
     fn trusted(&self) -> Result<Connection, Failure> {
-        let connection = Connection::open(&self.places.socket)?;
+        let connection = starting::connect(&self.places)?;
         let server = connection.server()?;
         let own = geteuid().as_raw();
         // Looking an account up may ask a directory service: only where it can change the answer.
