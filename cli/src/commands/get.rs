@@ -90,7 +90,23 @@ pub(crate) fn request(
 
 /// Asks for a lease.
 pub(crate) fn ask_for(broker: &Broker, request: &LeaseRequest) -> Result<Response, Failure> {
-    broker.send(&Request::new("POST", "/v1/leases").json(request)?)
+    let answer = broker.send(&Request::new("POST", "/v1/leases").json(request)?);
+    answer.map_err(|failure| match (&failure, misspelled(request)) {
+        (Failure::Broker(ClientError::Problem { .. }), Some(hint)) => Failure::Failed {
+            exit_code: failure.exit_code(),
+            code: failure.code(),
+            what: failure.to_string(),
+            hint: Some(hint),
+        },
+        _ => failure,
+    })
+}
+
+/// Why a refusal may be no matter of policy. A name that is not on the list may be new at GitHub, so it is asked for
+/// all the same.
+fn misspelled(request: &LeaseRequest) -> Option<String> {
+    let mut names = request.permissions.iter().flat_map(|map| map.keys());
+    names.find_map(permissions::odd)
 }
 
 impl TakenLease {
