@@ -7,6 +7,7 @@
 mod account;
 mod args;
 mod broker;
+mod candidates;
 mod clock;
 mod commands;
 mod core_dump;
@@ -21,8 +22,6 @@ mod policy_edit;
 mod policy_file;
 mod relay;
 mod secret_text;
-mod ui;
-
 mod starting;
 mod table;
 mod ui;

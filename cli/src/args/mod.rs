@@ -17,6 +17,7 @@ use std::time::Duration;
 use broker_protocol::duration;
 use broker_protocol::names::{LeaseId, Level, OrgName, PermissionName, Purpose, RepoPattern};
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCandidates;
 
 pub(crate) use self::audit::{AuditCommand, AuditSource, Wanted};
 use self::examples::{
@@ -31,6 +32,7 @@ pub(crate) use self::secret::{
 use self::values::permission;
 pub(crate) use self::values::{Format, Kind, NamedToken, scope, word};
 pub(crate) use self::vault::{Backup, Rekey, RootKey, Unlock};
+use crate::candidates;
 
 /// Get GitHub tokens from the local broker `tokend`, and operate it
 #[derive(Parser)]
@@ -130,8 +132,7 @@ pub(crate) enum Command {
         /// Which shell
         shell: Shell,
     },
-    /// Write the manual pages into a directory
-    #[command(hide = true)]
+    /// Write the manual pages of tokenctl and tokend into a directory
     Man {
         /// The directory, which must exist
         dir: PathBuf,
@@ -187,7 +188,7 @@ pub(crate) struct Ask {
 #[derive(Args)]
 pub(crate) struct GitCredential {
     /// The purpose to request; default: the only one that gives you `contents` [env: TOKEND_PURPOSE]
-    #[arg(long)]
+    #[arg(long, add = ArgValueCandidates::new(candidates::purposes))]
     pub(crate) purpose: Option<Purpose>,
     /// Answer for this host too, besides github.com; may be repeated [env: TOKEND_GIT_HOSTS,
     /// separated by commas]
@@ -206,6 +207,7 @@ pub(crate) enum PurposeCommand {
         /// Its name
         purpose: Purpose,
     },
+        #[arg(add = ArgValueCandidates::new(candidates::purposes))]
 }
 
 #[derive(Subcommand)]

@@ -6,8 +6,10 @@ use std::time::Duration;
 use broker_protocol::duration;
 use broker_protocol::names::SecretName;
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use jiff::Timestamp;
 
+use crate::candidates;
 use crate::clock;
 
 #[derive(Args)]
@@ -17,6 +19,7 @@ use crate::clock;
 )]
 pub(crate) struct Rotate {
     /// The secret's name
+    #[arg(add = ArgValueCandidates::new(candidates::secrets))]
     pub(crate) name: SecretName,
     /// Read the new value from this file, or from stdin if it is `-`; default: ask
     #[arg(long, value_name = "FILE|-")]

@@ -7,10 +7,12 @@ use broker_protocol::duration;
 use broker_protocol::names::{Level, OrgName, PermissionName, RepoPattern, SecretName};
 use broker_protocol::source::{all_forms, help_lines};
 use clap::{Args, Subcommand};
+use clap_complete::engine::ArgValueCandidates;
 use jiff::Timestamp;
 
 use super::examples::{CHECK_EXAMPLES, MOVE_EXAMPLES, SECRET_EXAMPLES};
 use super::values::{Format, Kind, client_id, permission, scope, source};
+use crate::clock;
 use crate::clock;
 use crate::candidates;
 
@@ -22,6 +24,7 @@ pub(crate) enum SecretCommand {
     /// Store a new value from the terminal or stdin, or with `--undo` the previous one
     #[command(after_help = SECRET_EXAMPLES)]
     Set {
+        #[arg(add = ArgValueCandidates::new(candidates::secrets))]
         /// Its name
         name: SecretName,
         /// Store the previous value again, as a new version, while the vault has it
@@ -43,11 +46,13 @@ pub(crate) enum SecretCommand {
     /// Check secrets at GitHub: owner, scopes, expiry, what they reach
     #[command(after_help = CHECK_EXAMPLES)]
     Check {
+        #[arg(add = ArgValueCandidates::new(candidates::secrets))]
         /// The secrets to check; default: all that have a value
         names: Vec<SecretName>,
     },
     /// Show a secret, never its value
     Show {
+        #[arg(add = ArgValueCandidates::new(candidates::secrets))]
         /// Its name
         name: SecretName,
     },
@@ -56,6 +61,7 @@ pub(crate) enum SecretCommand {
     Move(SecretMove),
     /// Show the sinks: where else at GitHub values are stored, and which version each has
     Sinks {
+        #[arg(add = ArgValueCandidates::new(candidates::secrets))]
         /// Only the sinks of this secret
         name: Option<SecretName>,
         /// Write the value in use to the sinks that do not have it
@@ -64,6 +70,7 @@ pub(crate) enum SecretCommand {
     },
     /// Revoke a leaked secret at GitHub, all its values and the leases on it; cannot be undone
     Revoke {
+        #[arg(add = ArgValueCandidates::new(candidates::secrets))]
         /// Its name
         name: SecretName,
         /// Confirm: revoke it now
@@ -72,6 +79,7 @@ pub(crate) enum SecretCommand {
     },
     /// Erase all values of a secret from the vault
     Remove {
+        #[arg(add = ArgValueCandidates::new(candidates::secrets))]
         /// Its name
         name: SecretName,
         /// Do not ask for confirmation
@@ -145,7 +153,7 @@ pub(crate) struct Declaration {
 )]
 pub(crate) struct SecretMove {
     /// The secrets, moved one after the other
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required = true, value_name = "NAME", add = ArgValueCandidates::new(candidates::secrets))]
     pub(crate) names: Vec<SecretName>,
     /// The new source, in one of the forms below; `{name}` stands for the secret's name
     #[arg(long, value_name = "PLACE", required_unless_present_any = ["finish", "back"])]

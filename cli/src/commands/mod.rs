@@ -6,7 +6,7 @@ mod check;
 mod daemon;
 mod doctor;
 mod exec;
-mod generate;
+pub(crate) mod generate;
 mod get;
 mod git_credential;
 mod import;
@@ -14,7 +14,7 @@ mod lease;
 mod lock;
 mod moving;
 mod proxy;
-mod purpose;
+pub(crate) mod purpose;
 mod records;
 mod registry;
 mod rekey;
@@ -26,7 +26,7 @@ mod status;
 
 use broker_protocol::paths::{Overrides, Paths};
 
-use crate::args::{Command, CommandLine, Global, PolicyCommand};
+use crate::args::{Command, CommandLine, Format, Global, PolicyCommand, SecretCommand};
 use crate::broker::Broker;
 use crate::core_dump;
 use crate::error::Failure;
@@ -75,7 +75,7 @@ pub(crate) fn run(line: CommandLine, dumps: &core_dump::Before) -> Result<(), Fa
         Command::Unlock(how) => lock::unlock(&find(global)?, &how, json),
         Command::Rekey(asked) => rekey::run(&find(global)?, &asked, json),
         Command::Completions { shell } => generate::completions(shell),
-        Command::Man { dir } => generate::manual(&dir),
+        Command::Man { dir } => generate::manual(&dir, &global),
     }
 }
 
