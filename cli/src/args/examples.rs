@@ -1,20 +1,22 @@
-//! The examples below the options in a help text.
+//! The examples below the options in a help text. No line is longer than a terminal of 80 columns: commands are
+//! copied from here.
 
 pub(super) const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 failed, 2 usage, 3 denied, 4 broker not reachable, 5 locked, 6 audit log not
-writable, 7 GitHub or a secret source failed, 8 verification failed, 75 try later or manual
-step required.";
+Exit codes: 0 done, 1 failed, 2 usage, 3 denied, 4 broker not reachable,
+5 locked, 6 audit log not writable, 7 GitHub or a secret source failed,
+8 verification failed, 75 try later or manual step required.";
 
 pub(super) const GET_EXAMPLES: &str = "\
 Examples:
-  curl -H \"Authorization: Bearer $(tokenctl get import)\" https://api.github.com/repos/acme/site
-  tokenctl get label-sync --repo acme/site --permission issues=read --ttl 5m --reason nightly
+  TOKEN=$(tokenctl get import)
+  tokenctl get label-sync --repo acme/site --permission issues=read --ttl 5m
 
-Put the token into a variable or a pipe, not onto a screen. For one command, `tokenctl exec` is
-better: the lease is revoked when the command ends.
+Put the token into a variable or a pipe, not onto a screen. For one command,
+`tokenctl exec` is better: the lease is revoked when the command ends.
 
-A purpose with deliver = \"proxy\", as is usual for a personal access token, gives a token that works
-only through the broker: under `tokenctl exec`, or over the broker's socket:
+A purpose with deliver = \"proxy\", as is usual for a personal access token,
+gives a token that works only through the broker: under `tokenctl exec`, or
+over the broker's socket:
   TOKEN=$(tokenctl get label-sync)
   curl --unix-socket /run/tokend/proxy.sock -H \"Authorization: Bearer $TOKEN\" \\
     http://api.github.com/repos/acme/site/labels";
@@ -23,7 +25,10 @@ pub(super) const EXEC_EXAMPLES: &str = "\
 Examples:
   tokenctl exec label-sync -- python3 sync_labels.py
   tokenctl exec label-sync --env ORG_LABEL_SYNC_TOKEN -- ./sync.sh --all
-  tokenctl exec label-sync --with repo-analysis=ANALYSIS_TOKEN -- ./report.sh
+  tokenctl exec --env FROM=import --env TO=label-sync -- ./copy_labels.sh
+
+PURPOSE sets GH_TOKEN and GITHUB_TOKEN, and each --env NAME. An --env with a
+purpose of its own takes one lease more. Without PURPOSE each --env names one.
 
 The command replaces tokenctl: same process, terminal, signals and exit code.
 Exit code 125 if the tokens could not be obtained, 126 if the command cannot be
@@ -41,46 +46,50 @@ Set up:
   git config --global credential.helper '!tokenctl git-credential'
   git config credential.helper '!tokenctl git-credential --purpose import'
 
-With `credential.useHttpPath` set to true, git names the repository, and a purpose that covers it is
-chosen. Other hosts than github.com are left to other helpers unless named; plain http only to a
-named host on this machine. A purpose with deliver = \"proxy\" is left to other helpers too.";
+With `credential.useHttpPath` set to true, git names the repository, and a
+purpose that covers it is chosen. Other hosts than github.com are left to other
+helpers unless named; plain http only to a named host on this machine. A purpose
+with deliver = \"proxy\" is left to other helpers too.";
 
 pub(super) const IMPORT_EXAMPLES: &str = "\
 Examples:
   tokenctl import ~/.github-tokens --dry-run
   tokenctl import ~/.github-tokens --org acme
 
-ORG_LABEL_SYNC_TOKEN becomes the secret `org-label-sync-token`. A proposed purpose allows no one
-until you add an [[allow]] to it. The file is read, never changed; a second run resumes where the
-first stopped.";
+ORG_LABEL_SYNC_TOKEN becomes the secret `org-label-sync-token`. A proposed
+purpose allows no one until you add an [[allow]] to it. The file is read, never
+changed; a second run resumes where the first stopped.";
 
 pub(super) const SECRET_EXAMPLES: &str = "\
 Examples:
-  tokenctl secret add source-pat --kind fine-grained --repository acme/one --rotate-every 90d
+  tokenctl secret add source-pat --repository acme/one --rotate-every 90d
   tokenctl secret set source-pat --expires 2027-02-20 < value.txt
   tokenctl secret set source-pat --undo
-  tokenctl secret add ci-token --kind classic --source op://Github-Tokens/ci-token/credential
+  tokenctl secret add ci-token --source op://Github-Tokens/ci-token/credential
 
-A value for the vault is asked for on the terminal or read from stdin; it is never an argument. A byte
-order mark and one line end at its end are dropped. With another --source, put the value there.";
+A value for the vault is asked for on the terminal or read from stdin; it is
+never an argument. A byte order mark and one line end at its end are dropped.
+With another --source, put the value there.";
 
 pub(super) const CHECK_EXAMPLES: &str = "\
 Examples:
   tokenctl secret check
   tokenctl secret check org-label-sync-token --json
 
-Exit code 0 if all are as declared (warnings allowed), 1 if one is not, 7 if GitHub did not answer: the
-earlier result is kept then. 75 if GitHub limits requests: run it again later. What GitHub has no API
-for is shown as `not proven`.";
+Exit code 0 if all are as declared (warnings allowed), 1 if one is not, 7 if
+GitHub did not answer: the earlier result is kept then. 75 if GitHub limits
+requests: run it again later. What GitHub has no API for is shown as
+`not proven`.";
 
 pub(super) const REKEY_EXAMPLES: &str = "\
 Examples:
   tokenctl rekey
   tokenctl rekey --root-key credential
 
-No value is unsealed and no lease interrupted. If it is killed half-way, the store opens with the old
-key or the new one: run it again. A recovery passphrase keeps working and need not be typed. Make a new
-backup: older ones open with the old key only. Exit code 75: manual step required, as printed.";
+No value is unsealed and no lease interrupted. If it is killed half-way, the
+store opens with the old key or the new one: run it again. A recovery passphrase
+keeps working and need not be typed. Make a new backup: older ones open with the
+old key only. Exit code 75: manual step required, as printed.";
 
 pub(super) const AUDIT_EXAMPLES: &str = "\
 Examples:
@@ -88,8 +97,9 @@ Examples:
   tokenctl audit verify /var/lib/tokend/audit
   tokenctl audit verify 00000000000000000000.jsonl
 
-Needs no broker and no key. It proves that no line was changed, removed, added or moved since the
-head it prints. Keep that head elsewhere: a log that was cut or rewritten as a whole still verifies.";
+Needs no broker and no key. It proves that no line was changed, removed, added
+or moved since the head it prints. Keep that head elsewhere: a log that was cut
+or rewritten as a whole still verifies.";
 
 pub(super) const BACKUP_EXAMPLES: &str = "\
 Examples:
@@ -97,48 +107,54 @@ Examples:
   tokenctl backup nightly.backup --force --passphrase-file backup-passphrase
   tokenctl backup --verify tokend-2026-11-21.backup
 
-The file contains the secrets, the root key, policies, configuration and the head of the audit log. Only
-its passphrase protects it (at least 12 characters): it is asked for twice on the terminal, or read from
-a file or stdin, without a byte order mark and one line end; it is never an argument. An existing file
-is replaced only with --force, and always as a whole. --verify proves that every value in it opens: exit
-code 8 if not.";
+The file contains the secrets, the root key, policies, configuration and the
+head of the audit log. Only its passphrase protects it (at least 12 characters):
+it is asked for twice on the terminal, or read from a file or stdin, without a
+byte order mark and one line end; it is never an argument. An existing file is
+replaced only with --force, and always as a whole. --verify proves that every
+value in it opens: exit code 8 if not.";
 
 pub(super) const LOCK_EXAMPLES: &str = "\
 Examples:
   tokenctl lock
   tokenctl lock --revoke
 
-Use --revoke when something has leaked: nothing is granted from that moment, every live lease of every
-account is revoked, and installation tokens are revoked at GitHub. A raw value cannot be revoked from
-here: it is named, with the command that does it. Locking waits at most a second for disk and network,
-and some seconds for GitHub after that. Exit code 75 if GitHub has not confirmed everything: the rest is
-revoked after the next unlock.";
+Use --revoke when something has leaked: nothing is granted from that moment,
+every live lease of every account is revoked, and installation tokens are
+revoked at GitHub. A raw value cannot be revoked from here: it is named, with
+the command that does it. Locking waits at most a second for disk and network,
+and some seconds for GitHub after that. Exit code 75 if GitHub has not confirmed
+everything: the rest is revoked after the next unlock.";
 
 pub(super) const MOVE_EXAMPLES: &str = "\
 Examples:
-  tokenctl secret move org-label-sync-token --to op://Github-Tokens/org-label-sync-token/credential
-  tokenctl secret move ci-token site-token --to 'op://Github-Tokens/{name}/credential'
+  tokenctl secret move org-label-sync-token \\
+    --to op://Github-Tokens/org-label-sync-token/credential
+  tokenctl secret move ci-token site-token \\
+    --to 'op://Github-Tokens/{name}/credential'
   tokenctl secret move org-label-sync-token --back
   tokenctl secret move org-label-sync-token --finish
 
-The value is read, written where the broker can write (vault, keyring, 1Password Connect) and
-compared; then `source` in the policy file is changed and the policies are loaded. Leases stay valid
-throughout. Where the broker cannot write, the manual step is printed. The same command resumes, also
-after an interruption. If the new source does not give the value once policies name it, the edit is
-undone. The old copy is kept until --finish. No value is shown.
+The value is read, written where the broker can write (vault, keyring, 1Password
+Connect) and compared; then `source` in the policy file is changed and the
+policies are loaded. Leases stay valid throughout. Where the broker cannot
+write, the manual step is printed. The same command resumes, also after an
+interruption. If the new source does not give the value once policies name it,
+the edit is undone. The old copy is kept until --finish. No value is shown.
 
-Exit codes: 0 done; 1 rejected, or one of several was; 7 a source failed, run it again; 75 manual step
-required, as printed.";
+Exit codes: 0 done; 1 rejected, or one of several was; 7 a source failed, run it
+again; 75 manual step required, as printed.";
 
 pub(super) const ROTATE_EXAMPLES: &str = "\
 Examples:
   tokenctl rotate org-label-sync-token
-  tokenctl rotate org-label-sync-token --value-file - --revoke-after 1h < value.txt
+  tokenctl rotate org-label-sync-token --value-file - --revoke-after 1h < value
   tokenctl rotate org-label-sync-token --rollback
 
-You create the new value at the link that is printed: GitHub has no API for that. The broker checks it,
-uses it, writes it to the sinks, verifies it at GitHub, and then revokes the old one. Interrupted
-anywhere, the same command resumes. Until the old value is revoked, --rollback undoes all of it.
+You create the new value at the link that is printed: GitHub has no API for
+that. The broker checks it, uses it, writes it to the sinks, verifies it at
+GitHub, and then revokes the old one. Interrupted anywhere, the same command
+resumes. Until the old value is revoked, --rollback undoes all of it.
 
-Exit codes: 0 done, or the broker does the rest by itself; 1 rejected; 7 GitHub failed, run it again;
-75 manual step required, as printed.";
+Exit codes: 0 done, or the broker does the rest by itself; 1 rejected; 7 GitHub
+failed, run it again; 75 manual step required, as printed.";

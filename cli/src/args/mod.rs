@@ -40,7 +40,7 @@ use crate::candidates;
     name = "tokenctl",
     version,
     color = ColorChoice::Never,
-    max_term_width = 100,
+    max_term_width = 80,
     after_help = EXIT_CODES
 )]
 pub(crate) struct CommandLine {
@@ -54,15 +54,18 @@ pub(crate) struct CommandLine {
 #[derive(Args)]
 pub(crate) struct Global {
     /// The broker's configuration file [env: TOKEND_CONFIG]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// The broker's socket [env: TOKEND_SOCKET]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILE")]
     pub(crate) socket: Option<PathBuf>,
     /// Print JSON instead of text
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) json: bool,
 }
+
+/// The heading of options that every command takes, which are no part of what one command is about.
+const EVERYWHERE: &str = "Options of every command";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -151,15 +154,11 @@ pub(crate) struct Passed {
     pub(crate) args: Vec<OsString>,
 }
 
-/// What the token is for. The rule fills in what is left out.
 #[derive(Args)]
 pub(crate) struct Get {
     /// The purpose, one of `tokenctl purpose list`
-    pub(crate) purpose: Purpose,
-    /// Only for this repository; may be repeated
-    #[arg(long = "repo", value_name = "OWNER/NAME")]
     #[arg(add = ArgValueCandidates::new(candidates::purposes))]
-    pub(crate) repositories: Vec<RepoPattern>,
+    pub(crate) purpose: Purpose,
     #[command(flatten)]
     pub(crate) ask: Ask,
 }
@@ -167,6 +166,9 @@ pub(crate) struct Get {
 /// What the token of a purpose is for. The rule fills in what is left out.
 #[derive(Args)]
 pub(crate) struct Ask {
+    /// Only for this repository; may be repeated
+    #[arg(long = "repo", value_name = "OWNER/NAME")]
+    pub(crate) repositories: Vec<RepoPattern>,
     /// Only for this organisation
     #[arg(long = "org", value_name = "ORG")]
     pub(crate) organization: Option<OrgName>,
@@ -205,9 +207,9 @@ pub(crate) enum PurposeCommand {
     /// Show one purpose
     Show {
         /// Its name
+        #[arg(add = ArgValueCandidates::new(candidates::purposes))]
         purpose: Purpose,
     },
-        #[arg(add = ArgValueCandidates::new(candidates::purposes))]
 }
 
 #[derive(Subcommand)]

@@ -12,9 +12,8 @@ use jiff::Timestamp;
 
 use super::examples::{CHECK_EXAMPLES, MOVE_EXAMPLES, SECRET_EXAMPLES};
 use super::values::{Format, Kind, client_id, permission, scope, source};
-use crate::clock;
-use crate::clock;
 use crate::candidates;
+use crate::clock;
 
 #[derive(Subcommand)]
 pub(crate) enum SecretCommand {
@@ -24,8 +23,8 @@ pub(crate) enum SecretCommand {
     /// Store a new value from the terminal or stdin, or with `--undo` the previous one
     #[command(after_help = SECRET_EXAMPLES)]
     Set {
-        #[arg(add = ArgValueCandidates::new(candidates::secrets))]
         /// Its name
+        #[arg(add = ArgValueCandidates::new(candidates::secrets))]
         name: SecretName,
         /// Store the previous value again, as a new version, while the vault has it
         #[arg(long, conflicts_with = "expires")]
@@ -46,14 +45,14 @@ pub(crate) enum SecretCommand {
     /// Check secrets at GitHub: owner, scopes, expiry, what they reach
     #[command(after_help = CHECK_EXAMPLES)]
     Check {
-        #[arg(add = ArgValueCandidates::new(candidates::secrets))]
         /// The secrets to check; default: all that have a value
+        #[arg(add = ArgValueCandidates::new(candidates::secrets))]
         names: Vec<SecretName>,
     },
     /// Show a secret, never its value
     Show {
-        #[arg(add = ArgValueCandidates::new(candidates::secrets))]
         /// Its name
+        #[arg(add = ArgValueCandidates::new(candidates::secrets))]
         name: SecretName,
     },
     /// Move values to another source, such as from the environment to 1Password; run again to resume
@@ -61,8 +60,8 @@ pub(crate) enum SecretCommand {
     Move(SecretMove),
     /// Show the sinks: where else at GitHub values are stored, and which version each has
     Sinks {
-        #[arg(add = ArgValueCandidates::new(candidates::secrets))]
         /// Only the sinks of this secret
+        #[arg(add = ArgValueCandidates::new(candidates::secrets))]
         name: Option<SecretName>,
         /// Write the value in use to the sinks that do not have it
         #[arg(long)]
@@ -70,8 +69,8 @@ pub(crate) enum SecretCommand {
     },
     /// Revoke a leaked secret at GitHub, all its values and the leases on it; cannot be undone
     Revoke {
-        #[arg(add = ArgValueCandidates::new(candidates::secrets))]
         /// Its name
+        #[arg(add = ArgValueCandidates::new(candidates::secrets))]
         name: SecretName,
         /// Confirm: revoke it now
         #[arg(long, required = true)]
@@ -79,8 +78,8 @@ pub(crate) enum SecretCommand {
     },
     /// Erase all values of a secret from the vault
     Remove {
-        #[arg(add = ArgValueCandidates::new(candidates::secrets))]
         /// Its name
+        #[arg(add = ArgValueCandidates::new(candidates::secrets))]
         name: SecretName,
         /// Do not ask for confirmation
         #[arg(long)]

@@ -18,7 +18,7 @@ pub static SOURCES: &[SourceForm] = &[
     SourceForm {
         scheme: "op",
         form: "op://VAULT/ITEM/FIELD",
-        help: "a field in 1Password, perhaps in a section of its item",
+        help: "a field of an item in 1Password",
         read: ReadWhen::Seldom,
         check: |name| {
             let reference = FieldReference::parse(name);
@@ -128,7 +128,7 @@ pub fn help_lines() -> String {
     let outside = SOURCES.iter().map(|source| (source.form, source.help));
     let lines = [vault].into_iter().chain(outside);
     lines
-        .map(|(form, help)| format!("  {form:22} {help}\n"))
+        .map(|(form, help)| format!("  {form:16} {help}\n"))
         .collect()
 }
 
