@@ -19,4 +19,5 @@ mod import;
 mod moving;
 mod proxy;
 mod secrets;
+mod shape;
 mod tunnel;
