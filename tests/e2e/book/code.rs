@@ -59,6 +59,15 @@ pub(super) fn numbers_in(file: &str, function: &str) -> BTreeSet<u16> {
     words.filter_map(|word| word.parse().ok()).collect()
 }
 
+/// The texts of a file that are one word, such as `try_later`.
+pub(super) fn snake_words(file: &str) -> BTreeSet<String> {
+    let is_word = |text: &String| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    };
+    let texts = quoted(&without_tests(file)).into_iter();
+    texts.filter(is_word).collect()
+}
+
 /// Every text of the programs that is a name with this beginning.
 pub(super) fn literals(prefix: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();

@@ -148,7 +148,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
 }
 
 /// All Markdown below a directory that belongs to the project.
-fn pages(directory: &Path) -> Vec<PathBuf> {
+pub(super) fn pages(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();

@@ -5,6 +5,7 @@
 
 mod code;
 mod links;
+mod named;
 mod page;
 mod scripts;
 
@@ -81,6 +82,12 @@ fn each_exit_code_has_a_line() {
         &Section::of("docs/reference/exit-codes.md", "`tokenctl exec`"),
         &exec,
     );
+}
+
+#[test]
+fn each_word_of_an_error_in_json_has_a_line() {
+    let section = Section::of("docs/reference/exit-codes.md", "Errors as JSON");
+    same(&section, &code::snake_words("cli/src/error.rs"));
 }
 
 #[test]
@@ -191,6 +198,35 @@ fn each_key_of_the_configuration_has_a_line_and_its_default_is_the_default() {
         }
     }
     assert!(defaults > 15, "only {defaults} defaults were compared");
+}
+
+#[test]
+fn the_configuration_that_init_writes_names_every_key_with_its_default() {
+    let written = read("broker/src/commands/init/tokend.toml");
+    let mut wrong = Vec::new();
+    for (table, keys) in code::configuration() {
+        let heading = format!("\n[{table}]\n");
+        let own = written.split_once(&heading);
+        let (_, own) = own.unwrap_or_else(|| panic!("it has no [{table}]"));
+        let own = own.split("\n[").next().unwrap();
+        let offered = own.lines().filter_map(|line| line.strip_prefix("# "));
+        let offered: BTreeMap<&str, &str> =
+            offered.filter_map(|line| line.split_once(" = ")).collect();
+        let names: BTreeSet<String> = offered.keys().map(|key| (*key).to_owned()).collect();
+        assert_eq!(names, keys, "[{table}]");
+        let section = Section::of("docs/reference/configuration.md", &format!("`[{table}]`"));
+        for row in section.rows().filter(|row| row.cells[1].starts_with('`')) {
+            let key = row.names().remove(0);
+            let default = row.cells[1].trim_matches('`');
+            let value = offered[&*key].split(" #").next().unwrap().trim();
+            if value != default {
+                wrong.push(format!(
+                    "[{table}] {key} = {value}, and the default is {default}"
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Each rule is kept with all it gives worked out: the parts it names and, for the rest, the
 //! purpose's. So a decision looks at one rule and nothing else.
 //!
-//! What a later version will understand (`approval`, a `fallback` of a proxy purpose) is an error and never
+//! What no version understands (`approval`, a `fallback` of a proxy purpose) is an error and never
 //! half honoured. What `deliver` means where it is not written, the kind of the secret says; what else depends on
 //! that is checked in `between`.
 
