@@ -1,4 +1,4 @@
-//! The names of accounts, for people: what the broker says of an account is its number, and JSON keeps that.
+//! The names of accounts, for text. What the broker says of an account is its number, and JSON keeps that.
 
 use nix::unistd::{Uid, User};
 

@@ -147,9 +147,15 @@ mod tests {
     }
 
     #[test]
-    fn the_registry_names_everything_a_team_writes_down() {
-        let secret: SecretView = serde_json::from_value(serde_json::json!({
-            "name": "org-label-sync-token", "declared": true, "kind": "classic",
+    fn the_token_of_1password_is_in_use_though_no_policy_declares_it() {
+        let stored = |name: &str| state(&view(name, false));
+        assert_eq!(stored(ONE_PASSWORD_TOKEN), "for 1Password");
+        assert_eq!(stored("left-over"), "undeclared");
+    }
+
+    fn view(name: &str, declared: bool) -> SecretView {
+        serde_json::from_value(serde_json::json!({
+            "name": name, "declared": declared, "kind": "classic",
             "owner": "acme-bot", "scopes": ["repo", "workflow"], "source": "vault",
             "purposes": ["label-sync"], "state": "ok", "deadline": "2027-02-20T00:00:00Z",
             "expires_at": null, "rotate_every": 7_776_000, "rate_floor": 4000, "version": 2,
@@ -158,8 +164,12 @@ mod tests {
             "exposed_to": [{"uid": 0, "purpose": "label-sync", "leases": 3,
                             "last": "2026-11-21T08:00:00Z"}],
         }))
-        .unwrap();
-        let text = markdown(&[secret]);
+        .unwrap()
+    }
+
+    #[test]
+    fn the_registry_names_everything_a_team_writes_down() {
+        let text = markdown(&[view("org-label-sync-token", true)]);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
             lines[0],

@@ -8,7 +8,7 @@ use std::time::Duration;
 use broker_protocol::client::Request;
 use broker_protocol::rotation::{
     BeginRotation, ConfirmRotation, CreateView, NextStep, RotationPhase, RotationStep,
-    RotationView, SinkStatus, SinkView, WaitsFor,
+    RotationView, SinkStatus, WaitsFor,
 };
 use zeroize::Zeroize as _;
 
@@ -110,7 +110,7 @@ impl Driver<'_> {
                 }
                 (WaitsFor::Broker, _) => {
                     let before = progress(&self.view);
-                    ui::note(doing(&self.view));
+                    ui::note(doing(&self.view.next, pending(&self.view)));
                     self.post("next")?;
                     let view = &self.view;
                     let stuck = progress(view) == before && view.next.step != RotationStep::Prove;
@@ -228,29 +228,31 @@ impl Driver<'_> {
     }
 }
 
-/// What the broker does now. Its `next` says it as a step that is still to do.
-fn doing(view: &RotationView) -> String {
-    let said = match view.next.step {
-        RotationStep::Push => {
-            let pending = |sink: &&SinkView| sink.state != SinkStatus::Current;
-            let count = view.sinks.iter().filter(pending).count();
-            let noun = if count == 1 { "sink" } else { "sinks" };
-            return format!("writing the value in use to {count} {noun}…");
-        }
+/// What the broker does now, with so many sinks pending. Its `next` says it as a step that is still to do.
+fn doing(next: &NextStep, pending: usize) -> String {
+    let said = match next.step {
+        RotationStep::Push if pending == 1 => "writing the value in use to 1 sink…",
+        RotationStep::Push => return format!("writing the value in use to {pending} sinks…"),
         RotationStep::Verify => "asking GitHub with the stored new value…",
         RotationStep::Revoke => "asking GitHub to revoke the old value…",
         RotationStep::Prove => "checking that GitHub refuses the old value…",
         RotationStep::Erase => "erasing what is no longer needed…",
-        _ => &view.next.text,
+        _ => &next.text,
     };
     said.to_owned()
 }
 
 /// What changes when a step has got somewhere.
 fn progress(view: &RotationView) -> (RotationPhase, RotationStep, usize) {
-    let current = |state| state == SinkStatus::Current;
-    let written = view.sinks.iter().filter(|sink| current(sink.state));
-    (view.phase, view.next.step, written.count())
+    let written = view.sinks.len().saturating_sub(pending(view));
+    (view.phase, view.next.step, written)
+}
+
+fn pending(view: &RotationView) -> usize {
+    let sinks = view.sinks.iter();
+    sinks
+        .filter(|sink| sink.state != SinkStatus::Current)
+        .count()
 }
 
 fn wait_of(next: &NextStep) -> Duration {
@@ -258,4 +260,37 @@ fn wait_of(next: &NextStep) -> Duration {
     until
         .and_then(|wait| Duration::try_from(wait).ok())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_broker_does_is_not_said_as_if_the_operator_had_to() {
+        let said = |step, pending| {
+            let next = NextStep {
+                step,
+                waits_for: WaitsFor::Broker,
+                text: "ask GitHub".to_owned(),
+                at: None,
+            };
+            doing(&next, pending)
+        };
+        assert_eq!(
+            said(RotationStep::Push, 1),
+            "writing the value in use to 1 sink…"
+        );
+        assert_eq!(
+            said(RotationStep::Push, 2),
+            "writing the value in use to 2 sinks…"
+        );
+        for step in [
+            RotationStep::Verify,
+            RotationStep::Revoke,
+            RotationStep::Prove,
+        ] {
+            assert!(said(step, 0).split(' ').next().unwrap().ends_with("ing"));
+        }
+    }
 }

@@ -147,13 +147,14 @@ impl Leases {
     /// command's own.
     pub(super) fn tell_the_ends(&self) {
         if ui::stderr_is_terminal() {
-            self.all().for_each(|taken| ui::note(told(&taken.lease)));
+            self.all()
+                .for_each(|taken| ui::note(lease_note(&taken.lease)));
         }
     }
 }
 
 /// A lease by the id that `lease show` and `lease revoke` take, and the end of its token.
-fn told(lease: &LeaseView) -> String {
+fn lease_note(lease: &LeaseView) -> String {
     let LeaseView {
         lease: id, purpose, ..
     } = lease;
