@@ -1,5 +1,6 @@
 //! Addresses that a credential may be sent to: HTTPS, or this machine itself.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use reqwest::Url;
@@ -9,18 +10,18 @@ use reqwest::Url;
 #[error("`{given}` {why}")]
 pub struct BadAddress {
     given: String,
-    why: &'static str,
+    why: Cow<'static, str>,
 }
 
 impl BadAddress {
     /// `given` is what the configuration says. What someone put before an `@` is a secret, and this text
     /// reaches a terminal.
     #[must_use]
-    pub fn new(given: &str, why: &'static str) -> Self {
+    pub fn new(given: &str, why: impl Into<Cow<'static, str>>) -> Self {
         let shown = given.rsplit_once('@').map_or(given, |(_, after)| after);
         Self {
             given: shown.to_owned(),
-            why,
+            why: why.into(),
         }
     }
 }
@@ -36,7 +37,7 @@ pub fn parse_address(
     form: &'static str,
     bare: &'static str,
 ) -> Result<Url, BadAddress> {
-    let refuse = |why| Err(BadAddress::new(given, why));
+    let refuse = |why: &'static str| Err(BadAddress::new(given, why));
     let Ok(url) = Url::parse(given.trim_end_matches('/')) else {
         return refuse(form);
     };
@@ -56,7 +57,7 @@ pub fn parse_address(
 ///
 /// [`BadAddress`], with the fix.
 pub fn require_private(url: &Url, given: &str, form: &'static str) -> Result<(), BadAddress> {
-    let refuse = |why| Err(BadAddress::new(given, why));
+    let refuse = |why: &'static str| Err(BadAddress::new(given, why));
     match (url.scheme(), url.host_str()) {
         ("https", Some(_)) => Ok(()),
         ("http", Some(host)) if is_loopback(host) => Ok(()),

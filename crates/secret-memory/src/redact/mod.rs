@@ -15,6 +15,8 @@ mod writer;
 
 use std::borrow::Cow;
 
+use broker_protocol::value_form::is_invisible;
+
 pub use shape::TokenKind;
 pub use writer::{Format, Masked, Redacting, TracingError, init_tracing, install_panic_hook};
 
@@ -36,13 +38,14 @@ pub fn mask(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(masked)
 }
 
-/// What another program says, as it may be shown: masked, on one line, and cut to so many characters. It
-/// ends up in a terminal and in the audit log.
+/// What another program says, as it may be shown: masked, on one line, without characters that a reader does
+/// not see, and cut to so many characters. It ends up in a terminal and in the audit log.
 #[must_use]
 pub fn words(text: &str, most: usize) -> String {
     let masked = mask(text.as_bytes());
     let masked = str::from_utf8(&masked).unwrap_or_default();
-    let words = masked.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let seen = masked.chars().filter(|c| !is_invisible(*c));
+    let words = seen.map(|c| if c.is_control() { ' ' } else { c });
     words.take(most).collect::<String>().trim().to_owned()
 }
 
