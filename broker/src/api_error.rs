@@ -61,6 +61,7 @@ impl ApiError for GitHubError {
             | Self::Unreachable(_)
             | Self::NotTried { .. }
             | Self::BadAnswer { .. }
+            | Self::Intercepted { .. }
             | Self::CannotAsk(_) => ErrorCode::UpstreamUnavailable,
             Self::Unauthorized { .. }
             | Self::Forbidden { .. }

@@ -4,6 +4,7 @@ use broker_clock::Now;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use zeroize::Zeroizing;
 
+use super::base::Redirect;
 use super::call::resource_of;
 use super::refusal::{self, Refusal};
 use super::wire::{self, Answer, Sent};
@@ -147,12 +148,21 @@ impl GitHub {
                 })?,
             }),
             300..=399 => {
-                if let Some(principal) = principal {
+                if let (Some(principal), false) =
+                    (principal, matches!(location, Some(Redirect::Elsewhere(_))))
+                {
                     self.limits.learn(principal, &headers, now);
                 }
-                Err(GitHubError::Moved {
-                    status,
-                    to: location,
+                Err(match location {
+                    Some(Redirect::Elsewhere(host)) => GitHubError::Intercepted {
+                        status,
+                        host: Some(host),
+                    },
+                    Some(Redirect::Below(path)) => GitHubError::Moved {
+                        status,
+                        to: Some(path),
+                    },
+                    None => GitHubError::Moved { status, to: None },
                 })
             }
             _ => {

@@ -37,12 +37,13 @@ pub enum GitHubError {
         /// How long to wait, in whole seconds rounded up.
         retry_after: Duration,
     },
-    /// 403: the credential lacks a permission.
-    #[error("GitHub refuses for lack of permission (403{message}){}", needs(accepted.as_deref()))]
+    /// 403 in GitHub's own words: the credential lacks a permission, or an organisation keeps it out.
+    #[error("GitHub refuses (403{message}){}", needs(accepted.as_deref()))]
     Forbidden {
         /// What GitHub says.
         message: Said,
-        /// `X-Accepted-GitHub-Permissions`: sets separated by `;`, any one suffices.
+        /// `X-Accepted-GitHub-Permissions`, where it is a permission that lacks: sets separated by `;`, any one
+        /// suffices.
         accepted: Option<Box<str>>,
     },
     /// 403: the organisation wants the token authorised for single sign-on first.
@@ -120,6 +121,18 @@ pub enum GitHubError {
         /// Where to, as a path for a further call: only below the base URL, without a query.
         to: Option<Box<str>>,
     },
+    /// A redirect to another server, or 511: something on the way to GitHub answered in its place.
+    #[error(
+        "not GitHub, but something on the way to it answered ({status}{}): a captive portal, or a proxy that wants \
+         a sign-in; sign in there with a browser on this machine, and check `[github] api`",
+        redirected(host.as_deref())
+    )]
+    Intercepted {
+        /// The HTTP status.
+        status: u16,
+        /// Whom the redirect names.
+        host: Option<Box<str>>,
+    },
     /// Nothing was asked: the value is no credential that a request can carry.
     #[error("it holds a line break or another character that no token has")]
     Unsendable,
@@ -160,6 +173,12 @@ pub enum BadAnswer {
     /// Compressed, or a part of the whole, where a secret in it must not be passed on.
     #[error("it is compressed or a part, and was asked for plain and whole")]
     Unreadable,
+    /// A web page.
+    #[error(
+        "it is a web page and no JSON, so it may be a captive portal's or a proxy's; open a page with a browser on \
+         this machine, and check `[github] api`"
+    )]
+    WebPage,
     /// It is no JSON, or not the JSON that GitHub describes.
     #[error("not the JSON that GitHub describes (line {line}, column {column})")]
     NotAsDescribed {
@@ -232,7 +251,7 @@ impl GitHubError {
             Self::Unreachable(cause) if cause.may_have_happened => {
                 (Outcome::Unknown, Some(A_MOMENT))
             }
-            Self::Unreachable(_) => (Outcome::NotDone, Some(A_MOMENT)),
+            Self::Unreachable(_) | Self::Intercepted { .. } => (Outcome::NotDone, Some(A_MOMENT)),
             Self::CallerBody(_) => (Outcome::Unknown, None),
             Self::BadAnswer { .. } => (Outcome::Done, Some(A_MOMENT)),
             Self::Unauthorized { .. }
@@ -246,6 +265,21 @@ impl GitHubError {
             | Self::Unsendable
             | Self::UnsendablePath
             | Self::CannotAsk(_) => (Outcome::NotDone, None),
+        }
+    }
+
+    /// The status and GitHub's own words, where it knows the credential and keeps it out, by 403 or 451: an
+    /// organisation's rules, a block, or a permission that lacks.
+    #[must_use]
+    pub fn kept_out(&self) -> Option<(u16, &Said)> {
+        match self {
+            Self::Forbidden { message, .. } => Some((403, message)),
+            // 403 without words is a proxy's.
+            Self::Refused {
+                status: 451,
+                message,
+            } if message.0.is_some() => Some((451, message)),
+            _ => None,
         }
     }
 
@@ -279,6 +313,7 @@ impl GitHubError {
                 | Self::Unreachable(_)
                 | Self::NotTried { .. }
                 | Self::BadAnswer { .. }
+                | Self::Intercepted { .. }
                 | Self::CannotAsk(_)
         )
     }
@@ -289,6 +324,10 @@ const A_MOMENT: Duration = Duration::from_secs(5);
 
 fn whose(principal: Option<&Principal>) -> String {
     principal.map_or_else(|| "this credential".to_owned(), ToString::to_string)
+}
+
+fn redirected(host: Option<&str>) -> String {
+    host.map_or_else(String::new, |host| format!(", a redirect to `{host}`"))
 }
 
 fn needs(accepted: Option<&str>) -> String {

@@ -33,6 +33,8 @@ pub(super) fn read(status: u16, headers: &ReplyHeaders, body: &[u8]) -> Refusal 
         410 => GitHubError::ApiVersion { status, message },
         400 if names_the_version(&message) => GitHubError::ApiVersion { status, message },
         422 => GitHubError::Unprocessable { message },
+        // RFC 6585: a captive portal's.
+        511 => GitHubError::Intercepted { status, host: None },
         500.. => GitHubError::Fault {
             status,
             retry_after: headers.retry_after,
@@ -73,7 +75,9 @@ fn forbidden(status: u16, headers: &ReplyHeaders, message: Said) -> Refusal {
     if words.is_empty() {
         return Refusal::Error(GitHubError::Refused { status, message });
     }
-    let accepted = headers.accepted_permissions.as_deref();
+    // GitHub names what the call takes also where that is not what lacks.
+    let lacks = words.starts_with("resource not accessible");
+    let accepted = headers.accepted_permissions.as_deref().filter(|_| lacks);
     Refusal::Error(GitHubError::Forbidden {
         message,
         accepted: accepted.map(|sets| redact::words(sets, LONGEST_SAID).into()),
@@ -208,10 +212,56 @@ mod tests {
         );
         assert_eq!(
             error.to_string(),
-            "GitHub refuses for lack of permission (403, “Resource not accessible by integration”); \
-             it needs contents=read; issues=read,metadata=read"
+            "GitHub refuses (403, “Resource not accessible by integration”); it needs contents=read; \
+             issues=read,metadata=read"
         );
     }
+
+    #[test]
+    fn what_keeps_an_organizations_things_from_a_token_is_said_in_githubs_words_alone() {
+        let headers = ReplyHeaders {
+            accepted_permissions: Some("metadata=read".to_owned()),
+            ..remaining(4000)
+        };
+        for words in ORGANIZATIONS_RULES {
+            let error = error(403, &headers, &body(words));
+            assert_eq!(
+                error.to_string(),
+                format!("GitHub refuses (403, “{words}”)"),
+                "no permission would help"
+            );
+            let (status, said) = error.kept_out().unwrap();
+            assert_eq!((status, said.as_str()), (403, *words));
+        }
+        let blocked = error(451, &headers, &body("Repository access blocked"));
+        let (status, said) = blocked.kept_out().unwrap();
+        assert_eq!((status, said.as_str()), (451, "Repository access blocked"));
+        for (status, text) in [(403, ""), (451, "<html>"), (404, "{}"), (400, "{}")] {
+            let error = error(status, &headers, text.as_bytes());
+            assert_eq!(error.kept_out(), None, "{error}");
+        }
+    }
+
+    #[test]
+    fn the_sign_in_page_of_a_network_is_not_a_fault_of_githubs() {
+        let error = error(511, &ReplyHeaders::default(), b"<html>");
+        assert!(
+            error.to_string().contains("captive portal") && error.is_unavailable(),
+            "{error}"
+        );
+    }
+
+    /// As GitHub answers, in public bug reports.
+    const ORGANIZATIONS_RULES: &[&str] = &[
+        "The 'acme' organization forbids access via a fine-grained personal access tokens if the token's \
+         lifetime is greater than 366 days. Please adjust your token's lifetime at the following URL: \
+         https://github.com/settings/personal-access-tokens/1234",
+        "Although you appear to have the correct authorization credentials, the `acme` organization has an IP \
+         allow list enabled, and your IP address is not permitted to access this resource.",
+        "`acme` forbids access via a personal access token (classic). Please use a GitHub App, OAuth App, or a \
+         personal access token with fine-grained permissions.",
+        "Repository access blocked",
+    ];
 
     #[test]
     fn single_sign_on_and_a_lock_out_are_causes_of_their_own() {
@@ -264,6 +314,9 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains('\n') && !text.contains('\u{1b}'), "{text}");
+        let turned = body("an\u{202e}hidden\u{200b} \u{2066}turn");
+        let text = error(404, &ReplyHeaders::default(), &turned).to_string();
+        assert!(text.contains("“anhidden turn”"), "{text}");
         let long = error(404, &ReplyHeaders::default(), &body(&"x".repeat(5000)));
         assert!(long.to_string().len() < 500);
     }

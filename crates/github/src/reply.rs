@@ -36,9 +36,13 @@ impl Reply {
         serde_json::from_slice(&self.body).map_err(|error| {
             // Line and column only: serde's own words may quote a value.
             let (line, column) = (error.line(), error.column());
+            let begins = self.body.trim_ascii_start();
             GitHubError::BadAnswer {
                 status: self.status,
-                what: BadAnswer::NotAsDescribed { line, column },
+                what: match begins.starts_with(b"<") {
+                    true => BadAnswer::WebPage,
+                    false => BadAnswer::NotAsDescribed { line, column },
+                },
             }
         })
     }

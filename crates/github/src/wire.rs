@@ -6,7 +6,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValu
 use reqwest::{Method, Url};
 use zeroize::Zeroizing;
 
-use super::base::BaseUrl;
+use super::base::{BaseUrl, Redirect};
 use super::error::GitHubError;
 use super::reply::ReplyHeaders;
 
@@ -24,8 +24,8 @@ pub(super) struct Sent {
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: ReplyHeaders,
-    /// Where a 3xx points, below the base URL and without its query.
-    pub(super) location: Option<Box<str>>,
+    /// Where a 3xx points.
+    pub(super) location: Option<Redirect>,
     pub(super) body: Result<Zeroizing<Vec<u8>>, BodyError>,
 }
 
@@ -48,8 +48,7 @@ pub(super) async fn exchange(
     let location = response
         .headers()
         .get(reqwest::header::LOCATION)
-        .and_then(|value| base.relative(value.to_str().ok()?))
-        .map(|path| path.split('?').next().unwrap_or_default().into());
+        .and_then(|value| base.redirect(value.to_str().ok()?));
     Ok(Answer {
         status,
         headers,

@@ -6,6 +6,7 @@
 
 mod upstream;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use broker_https::{BadAddress, is_loopback, parse_address, require_private};
@@ -53,25 +54,8 @@ impl BaseUrl {
     pub fn parse(given: &str) -> Result<Self, BadAddress> {
         let url = parse_address(given, FORMS, BARE)?;
         require_private(&url, given, FORMS)?;
-        let refuse = |why| Err(BadAddress::new(given, why));
+        let kind = kind_of(&url).map_err(|why| BadAddress::new(given, why))?;
         let host = url.host_str().unwrap_or_default();
-        let path = url.path().trim_end_matches('/');
-        let kind = match path {
-            "/api/v3" if cloud_host(host) => {
-                return refuse("is not on Enterprise Server; leave `/api/v3` away");
-            }
-            "/api/v3" => Kind::Server,
-            "" if host == "github.com" || host == "www.github.com" => {
-                return refuse("is the web site; write https://api.github.com");
-            }
-            "" if host.ends_with(".ghe.com") && !is_tenant_api(host) => {
-                return refuse("is not a tenant's API; write https://api.TENANT.ghe.com");
-            }
-            // A stand-in on this machine answers like github.com.
-            "" if cloud_host(host) || is_loopback(host) => Kind::Cloud,
-            "" => return refuse("has no path; for Enterprise Server write https://HOST/api/v3"),
-            _ => return refuse(FORMS),
-        };
         let uploads = match kind {
             Kind::Cloud => {
                 let tenant = host.strip_prefix("api.");
@@ -175,6 +159,28 @@ impl BaseUrl {
         same.then_some(url)
     }
 
+    /// Where a redirect leads; `None` if that cannot be read, or to a page of this host's that is not below the
+    /// base.
+    pub(super) fn redirect(&self, location: &str) -> Option<Redirect> {
+        let url = self.url.join(location).ok()?;
+        let below = self.relative(location).map(|path| {
+            let path = path.split('?').next().unwrap_or_default();
+            Box::<str>::from(path)
+        });
+        // A server that goes by another name here answers with its own.
+        let is_numbered = |path: &str| path.starts_with("/repositories/");
+        let is_own = url.host_str() == self.url.host_str()
+            && url.port_or_known_default() == self.url.port_or_known_default();
+        match below {
+            Some(path) if is_own || is_numbered(&path) => Some(Redirect::Below(path)),
+            _ if is_own => None,
+            _ => {
+                let host = url.host_str()?.chars().take(LONGEST_HOST);
+                Some(Redirect::Elsewhere(host.collect::<String>().into()))
+            }
+        }
+    }
+
     /// What of an absolute URL is below the base, as a path for a further call: the next page, or
     /// where something has moved. Whatever host it names, the call goes to the base's own.
     pub(super) fn relative(&self, url: &str) -> Option<String> {
@@ -189,6 +195,15 @@ impl BaseUrl {
             None => path.to_owned(),
         })
     }
+}
+
+/// Where a redirect leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Redirect {
+    /// To this path below the base, without a query.
+    Below(Box<str>),
+    /// To another server, by its name.
+    Elsewhere(Box<str>),
 }
 
 impl fmt::Display for BaseUrl {
@@ -228,18 +243,50 @@ fn encoded(query: &str) -> String {
     text
 }
 
-fn cloud_host(host: &str) -> bool {
-    host == "api.github.com" || is_tenant_api(host)
+/// Whose API this is the base URL of; or what to write in its place.
+fn kind_of(url: &Url) -> Result<Kind, Cow<'static, str>> {
+    let host = url.host_str().unwrap_or_default();
+    let path = url.path().trim_end_matches('/');
+    if let Some(api) = cloud_api(host) {
+        return match path {
+            "" if host == api => Ok(Kind::Cloud),
+            _ => Err(format!("is not the base URL of that API; write https://{api}").into()),
+        };
+    }
+    match path {
+        "/api/v3" => Ok(Kind::Server),
+        // A stand-in on this machine answers like github.com.
+        "" if is_loopback(host) => Ok(Kind::Cloud),
+        _ if is_loopback(host) => Err(FORMS.into()),
+        _ => {
+            let root = url.origin().ascii_serialization();
+            Err(format!("is no base URL; for Enterprise Server write {root}/api/v3").into())
+        }
+    }
 }
 
-/// `api.TENANT.ghe.com`.
-fn is_tenant_api(host: &str) -> bool {
-    let tenant = host
-        .strip_prefix("api.")
-        .and_then(|rest| rest.strip_suffix(".ghe.com"));
-    tenant.is_some_and(|tenant| !tenant.is_empty() && !tenant.contains('.'))
+/// The host of the API, where this is a host of github.com's or of a tenant's on `ghe.com`.
+fn cloud_api(host: &str) -> Option<Cow<'static, str>> {
+    let host = host.trim_end_matches('.');
+    let is_of = |domain: &str| {
+        host.strip_suffix(domain)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    if is_of("github.com") || is_of("githubusercontent.com") {
+        return Some("api.github.com".into());
+    }
+    if !is_of("ghe.com") {
+        return None;
+    }
+    let tenant = host.strip_suffix(".ghe.com").unwrap_or_default();
+    Some(match tenant.rsplit('.').next().unwrap_or_default() {
+        "" | "api" => "api.TENANT.ghe.com".into(),
+        tenant => format!("api.{tenant}.ghe.com").into(),
+    })
 }
 
+/// More of another server's name is not repeated.
+const LONGEST_HOST: usize = 100;
 /// Enterprise Server has it beside `/api/v3`.
 const GRAPHQL: &str = "/graphql";
 const FORMS: &str = "is not a base URL of GitHub's API; write https://api.github.com, \

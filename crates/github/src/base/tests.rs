@@ -49,14 +49,59 @@ fn anything_else_is_refused_with_what_to_do() {
         ("http://api.github.com", "write https://"),
         ("http://git.acme.example/api/v3", "write https://"),
         ("https://github.com", "write https://api.github.com"),
-        ("https://acme.ghe.com", "write https://api.TENANT.ghe.com"),
+        ("https://github.com/acme", "write https://api.github.com"),
+        ("https://www.github.com", "write https://api.github.com"),
+        ("https://GitHub.com./", "write https://api.github.com"),
+        ("https://github.com/api/v3", "write https://api.github.com"),
         (
-            "https://a.b.acme.ghe.com",
-            "write https://api.TENANT.ghe.com",
+            "https://api.github.com/api/v3",
+            "write https://api.github.com",
         ),
-        ("https://api.github.com/api/v3", "leave `/api/v3` away"),
-        ("https://git.acme.example", "https://HOST/api/v3"),
-        ("https://git.acme.example/api", "https://HOST/api/v3"),
+        (
+            "https://api.github.com/graphql",
+            "write https://api.github.com",
+        ),
+        ("https://uploads.github.com", "write https://api.github.com"),
+        (
+            "https://raw.githubusercontent.com",
+            "write https://api.github.com",
+        ),
+        ("https://acme.ghe.com", "write https://api.acme.ghe.com"),
+        (
+            "https://acme.ghe.com/api/v3",
+            "write https://api.acme.ghe.com",
+        ),
+        (
+            "https://api.acme.ghe.com/api/v3",
+            "write https://api.acme.ghe.com",
+        ),
+        (
+            "https://uploads.acme.ghe.com/",
+            "write https://api.acme.ghe.com",
+        ),
+        ("https://a.b.acme.ghe.com", "write https://api.acme.ghe.com"),
+        ("https://ghe.com", "write https://api.TENANT.ghe.com"),
+        ("https://api.ghe.com", "write https://api.TENANT.ghe.com"),
+        (
+            "https://git.acme.example",
+            "write https://git.acme.example/api/v3",
+        ),
+        (
+            "https://git.acme.example:8443/api",
+            "write https://git.acme.example:8443/api/v3",
+        ),
+        (
+            "https://git.acme.example/api/v3/user",
+            "write https://git.acme.example/api/v3",
+        ),
+        (
+            "https://git.acme.example/api/graphql",
+            "write https://git.acme.example/api/v3",
+        ),
+        (
+            "https://notgithub.com/acme",
+            "write https://notgithub.com/api/v3",
+        ),
         ("ftp://api.github.com", "write https://api.github.com"),
         ("api.github.com", "write https://api.github.com"),
         ("https://api.github.com?x=1", "write the base URL only"),
@@ -110,6 +155,53 @@ fn of_a_link_only_the_path_below_the_base_is_taken() {
     );
     assert_eq!(base.relative("https://git.acme.example/login"), None);
     assert_eq!(base.relative("https://git.acme.example/api/v35"), None);
+}
+
+#[test]
+fn a_redirect_leads_below_the_base_or_to_another_server() {
+    let below = |path: &str| Some(Redirect::Below(path.into()));
+    let elsewhere = |host: &str| Some(Redirect::Elsewhere(host.into()));
+    let cloud = BaseUrl::default();
+    let server = BaseUrl::parse("https://git.acme.example/api/v3").unwrap();
+    for (base, location, want) in [
+        (
+            &cloud,
+            "https://api.github.com/repositories/7?x=1",
+            below("/repositories/7"),
+        ),
+        (&cloud, "/repositories/7", below("/repositories/7")),
+        (
+            &server,
+            "https://git.acme.example/api/v3/repositories/7",
+            below("/repositories/7"),
+        ),
+        // By the name that the server has for itself.
+        (
+            &server,
+            "https://github.acme.example/api/v3/repositories/7",
+            below("/repositories/7"),
+        ),
+        (&server, "https://git.acme.example/login", None),
+        (
+            &cloud,
+            "http://portal.example/login?from=x",
+            elsewhere("portal.example"),
+        ),
+        (
+            &cloud,
+            "https://api.github.com:8443/login",
+            elsewhere("api.github.com"),
+        ),
+        (
+            &server,
+            "https://portal.example/api/v3/user",
+            elsewhere("portal.example"),
+        ),
+        (&cloud, "mailto:x@portal.example", None),
+        (&cloud, "https://", None),
+    ] {
+        assert_eq!(base.redirect(location), want, "{location}");
+    }
 }
 
 #[test]

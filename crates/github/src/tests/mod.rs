@@ -160,28 +160,37 @@ async fn a_wrong_credential_is_sent_once() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed_and_its_error_names_no_address() {
+async fn a_redirect_is_not_followed_and_its_error_names_no_path_or_query() {
     let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!(
-        "http://{}/repositories/7?token=abc",
-        elsewhere.local_addr().unwrap()
-    );
-    let stage = Stage::new([answer(301, &[("location", &url)], "")]).await;
+    let address = elsewhere.local_addr().unwrap();
+    let moved = format!("http://{address}/repositories/7?token=abc");
+    let portal = format!("http://{address}/login?token=abc");
+    let stage = Stage::new([
+        answer(301, &[("location", &moved)], ""),
+        answer(302, &[("location", &portal)], ""),
+    ])
+    .await;
     let token = AccessToken::new(CANARY.to_owned());
-    let call = Call::get("/repos/acme/old", Credential::Token(&token));
-    let error = error(stage.ask(call).await);
+    let ask = || stage.ask(Call::get("/repos/acme/old", Credential::Token(&token)));
+    let renamed = error(ask().await);
     assert_eq!(
-        error,
+        renamed,
         GitHubError::Moved {
             status: 301,
             to: Some("/repositories/7".into())
         }
     );
-    let text = error.to_string();
-    assert!(
-        !text.contains("127.0.0.1") && !text.contains("abc"),
-        "{text}"
-    );
+    let intercepted = error(ask().await);
+    assert!(intercepted.is_unavailable());
+    assert_eq!(intercepted.outcome(), Outcome::NotDone);
+    let text = intercepted.to_string();
+    let says =
+        "something on the way to it answered (302, a redirect to `127.0.0.1`): a captive portal";
+    assert!(text.contains(says), "{text}");
+    for error in [renamed, intercepted] {
+        let text = error.to_string();
+        assert!(!text.contains("abc") && !text.contains("login"), "{text}");
+    }
     tokio::select! {
         biased;
         _ = elsewhere.accept() => panic!("the redirect was followed"),
@@ -191,12 +200,14 @@ async fn a_redirect_is_not_followed_and_its_error_names_no_address() {
 
 #[tokio::test]
 async fn an_answer_that_is_no_json_or_too_large_is_an_error_without_its_text() {
-    let stage = Stage::new([ok(&format!("{{\"login\":\"{CANARY}\"")), ok("<html>")]).await;
-    for _ in 0..2 {
+    let page = format!("\r\n<html>{CANARY}");
+    let stage = Stage::new([ok(&format!("{{\"login\":\"{CANARY}\"")), ok(&page)]).await;
+    for why in ["not the JSON that GitHub describes", "it is a web page"] {
         let reply = stage.get("/user").await.ok().unwrap();
         let error = reply.json::<User>().err().unwrap();
         assert!(matches!(error, GitHubError::BadAnswer { status: 200, .. }));
-        assert!(!error.to_string().contains("canary"), "{error}");
+        let text = error.to_string();
+        assert!(text.contains(why) && !text.contains("canary"), "{text}");
     }
     let wrong_type = Stage::new([ok(&format!("{{\"login\":\"x\",\"id\":\"{CANARY}\"}}"))]).await;
     let reply = wrong_type.get("/user").await.ok().unwrap();
