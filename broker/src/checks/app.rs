@@ -13,7 +13,7 @@ use broker_protocol::names::{Level, Permissions, RepoPattern, SecretName};
 use serde::Deserialize;
 
 use super::evaluate::{CheckedValue, Evaluation};
-use super::finding::FindingKind;
+use super::finding::{FindingKind, github_says};
 use super::identity::Asker;
 
 /// What the purposes on an App want of it together.
@@ -25,6 +25,8 @@ pub(super) struct WantedOfApp {
     pub(super) repositories: BTreeSet<RepoPattern>,
     /// Organisations and owners.
     pub(super) owners: BTreeSet<String>,
+    /// Whether there is such a purpose.
+    pub(super) is_used: bool,
 }
 
 impl WantedOfApp {
@@ -33,6 +35,7 @@ impl WantedOfApp {
         let mut wanted = Self::default();
         let purposes = policies.purposes().map(|purpose| &purpose.whole);
         for terms in purposes.filter(|terms| terms.secret == *name) {
+            wanted.is_used = true;
             for (permission, level) in terms.permissions.iter() {
                 let most = wanted.permissions.entry(permission.clone());
                 let most = most.or_insert(*level);
@@ -122,11 +125,13 @@ pub(super) fn refused(subject: &CheckedValue<'_>, error: &GitHubError) -> Option
             format!("GitHub knows no App with the client id `{client_id}`"),
             format!("declare the App's client id in {place}"),
         ),
-        GitHubError::Forbidden { .. } | GitHubError::Refused { .. } => FindingKind::REFUSED.error(
-            format!("GitHub refuses the App: {error}"),
-            "look at the App's settings page",
-        ),
-        _ => return None,
+        error => {
+            let (status, said) = error.kept_out()?;
+            FindingKind::REFUSED.error(
+                format!("GitHub refuses the App ({status})"),
+                github_says(said),
+            )
+        }
     };
     Some(of_app(subject, finding))
 }
@@ -163,7 +168,12 @@ fn has(app: &App, wanted: &WantedOfApp) -> Vec<Finding> {
     let unused: Vec<String> = unused
         .map(|(name, level)| format!("`{name}: {level}`"))
         .collect();
-    if !unused.is_empty() {
+    if !wanted.is_used {
+        findings.push(FindingKind::PERMISSION.undeclared(
+            format!("it has {}; no purpose uses it yet", or_nothing(&unused)),
+            "write a policy for a purpose with it, and check it again",
+        ));
+    } else if !unused.is_empty() {
         findings.push(FindingKind::EXCESS_PERMISSION.warning(
             format!("the App has {}, which no purpose wants", unused.join(", ")),
             "take it away on the App's settings page, if nothing else needs it",
@@ -173,6 +183,13 @@ fn has(app: &App, wanted: &WantedOfApp) -> Vec<Finding> {
         findings.push(FindingKind::PERMISSION.ok("it has what the purposes want, and no more"));
     }
     findings
+}
+
+fn or_nothing(permissions: &[String]) -> String {
+    match permissions {
+        [] => "no permissions".to_owned(),
+        some => some.join(", "),
+    }
 }
 
 #[derive(Deserialize)]
@@ -248,7 +265,13 @@ async fn reaches(asker: Asker<'_>, repository: &RepoPattern) -> Result<Finding, 
             format!("`{repository}` has another name now: it was renamed or transferred"),
             "name it so in the policy",
         )),
-        Err(error) => Err(error),
+        Err(error) => match error.kept_out() {
+            Some((status, said)) => Ok(FindingKind::REFUSED.error(
+                format!("GitHub keeps it from `{repository}` ({status})"),
+                github_says(said),
+            )),
+            None => Err(error),
+        },
     }
 }
 

@@ -13,7 +13,7 @@ use broker_vault::{Checked, kind_of};
 use jiff::Timestamp;
 
 use super::app;
-use super::finding::FindingKind;
+use super::finding::{FindingKind, quoted_list, write_line};
 use super::identity::ValueOwner;
 
 /// A secret that is being checked.
@@ -114,9 +114,10 @@ fn owner(subject: &CheckedValue<'_>, login: &str) -> Finding {
                  = \"{login}\"` in {place}"
             ),
         ),
-        None => FindingKind::OWNER.not_proven(format!(
-            "it belongs to `{login}`; no owner is declared in {place}"
-        )),
+        None => FindingKind::OWNER.undeclared(
+            format!("it belongs to `{login}`; no owner is declared"),
+            write_line(&format!("owner = \"{login}\""), subject.declared),
+        ),
     }
 }
 
@@ -174,9 +175,13 @@ fn scopes(subject: &CheckedValue<'_>, headers: &ReplyHeaders) -> Vec<Finding> {
     let carried_text = listed(carried);
     let SecretDeclaration { scopes, place, .. } = subject.declared;
     if scopes.is_empty() {
-        return vec![FindingKind::SCOPES.not_proven(format!(
-            "it carries {carried_text}; no scopes are declared in {place}"
-        ))];
+        let text = format!("it carries {carried_text}; no scopes are declared");
+        if carried.is_empty() {
+            return vec![FindingKind::SCOPES.not_proven(text)];
+        }
+        let line = format!("scopes = {}", quoted_list(carried));
+        let hint = write_line(&line, subject.declared);
+        return vec![FindingKind::SCOPES.undeclared(text, hint)];
     }
     let declared = scopes.iter().map(AsRef::as_ref);
     let found = scopes::compare(carried.iter().map(String::as_str), declared);

@@ -1,7 +1,10 @@
 //! One thing that a check found: a stable word, plain words, and what to do about it.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
+use broker_github::Said;
+use broker_policy::SecretDeclaration;
 use broker_protocol::check::{Finding, Verdict};
 
 /// What a finding is about. The words are part of the API and never change their meaning.
@@ -81,6 +84,11 @@ impl FindingKind {
         self.finding(Verdict::NotProven, text, None)
     }
 
+    /// Nothing is declared to compare with; `hint` says what to write where.
+    pub(super) fn undeclared(self, text: impl Into<String>, hint: impl Into<String>) -> Finding {
+        self.finding(Verdict::NotProven, text, Some(hint.into()))
+    }
+
     /// Works, and should be looked at.
     pub(super) fn warning(self, text: impl Into<String>, hint: impl Into<String>) -> Finding {
         self.finding(Verdict::Warning, text, Some(hint.into()))
@@ -99,6 +107,33 @@ impl FindingKind {
             hint,
         }
     }
+}
+
+/// GitHub's own words, as a hint.
+pub(super) fn github_says(said: &Said) -> String {
+    match said.as_str() {
+        "" => "GitHub does not say why; ask an owner of the organization".to_owned(),
+        words => format!("GitHub says: “{words}”"),
+    }
+}
+
+/// The line of a policy that declares this, and where it goes.
+pub(super) fn write_line(line: &str, declared: &SecretDeclaration) -> String {
+    let SecretDeclaration { name, place, .. } = declared;
+    format!("write `{line}` under `[secret.{name}]` ({place})")
+}
+
+/// Names in a line of a policy: `["a", "b"]`.
+pub(super) fn quoted_list<T: Display>(names: impl IntoIterator<Item = T>) -> String {
+    let names = names.into_iter().map(|name| format!("\"{name}\""));
+    format!("[{}]", names.collect::<Vec<_>>().join(", "))
+}
+
+/// Whether a finding of this word is GitHub's refusal, whose reason is in its hint.
+pub(crate) fn is_githubs_no(word: &str) -> bool {
+    [FindingKind::REFUSED, FindingKind::SINGLE_SIGN_ON]
+        .iter()
+        .any(|kind| kind.as_str() == word)
 }
 
 /// The verdict of a whole check: its worst finding. What is not proven is no fault.

@@ -57,6 +57,7 @@ use crate::warnings::Warnings;
 
 pub(crate) use self::error::CheckError;
 pub(crate) use self::evaluate::Evaluation;
+pub(crate) use self::finding::is_githubs_no;
 pub(crate) use self::identity::{Pace, ValueOwner, ValueOwnerError};
 pub(crate) use self::results::view;
 
@@ -213,11 +214,18 @@ impl Checks {
                 findings.extend(app::reach(asker, subject, app, &wanted).await?);
             }
             ValueOwner::Account { .. } if subject.declared.kind == SecretKind::FineGrained => {
+                let declared = subject.declared;
                 let mut reached = probe::repositories(asker, subject).await?;
                 findings.append(&mut reached.findings);
                 findings.extend(probe::permissions(asker, subject, &mut reached).await?);
-                let outsiders = self.outsiders(policies, subject.declared).await;
-                findings.push(probe::outside(asker, &outsiders).await?);
+                let used = used_repositories(policies, &declared.name);
+                let outsiders = self.outsiders(policies, declared, &used).await;
+                if declared.repositories.is_empty() {
+                    let open = probe::undeclared(asker, subject, &used, &outsiders).await?;
+                    findings.extend(open);
+                } else {
+                    findings.push(probe::outside(asker, &outsiders).await?);
+                }
                 evaluated.private = reached.private;
             }
             ValueOwner::Account { .. } => {}
@@ -233,12 +241,19 @@ impl Checks {
         }
     }
 
-    /// Repositories that other secrets and purposes name and this one must not reach; those first that
-    /// are known to be there and private.
-    async fn outsiders(&self, policies: &InForce, declared: &SecretDeclaration) -> Vec<Outsider> {
+    /// Repositories that other secrets and purposes name, and neither this one nor, by exact name, its own purposes,
+    /// which use these; those first that are known to be there and private.
+    async fn outsiders(
+        &self,
+        policies: &InForce,
+        declared: &SecretDeclaration,
+        used: &[RepoPattern],
+    ) -> Vec<Outsider> {
         let own = |repository: &RepoPattern| {
             let mut all = declared.repositories.iter();
-            repository.name().is_none() || all.any(|own| own.covers(repository))
+            repository.name().is_none()
+                || used.contains(repository)
+                || all.any(|own| own.covers(repository))
         };
         let others = policies.set.secrets().filter(|other| {
             let names_foreign = !other.repositories.iter().all(own);
@@ -276,6 +291,15 @@ impl Checks {
         self.config.github.check_every.is_some()
             && declared.is_some_and(|declared| declared.source.is_vault())
     }
+}
+
+/// The repositories of the purposes that use a secret.
+fn used_repositories(policies: &InForce, name: &SecretName) -> Vec<RepoPattern> {
+    let purposes = policies.set.purposes().map(|purpose| &purpose.whole);
+    let own = purposes.filter(|terms| terms.secret == *name);
+    let repositories: BTreeSet<&RepoPattern> =
+        own.flat_map(|terms| terms.repositories.iter()).collect();
+    repositories.into_iter().cloned().collect()
 }
 
 /// How long the answer to a new value waits for GitHub's: nothing depends on it.

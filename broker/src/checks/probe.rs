@@ -5,16 +5,17 @@
 //! proven*.
 
 use broker_github::accepted::Accepted;
-use broker_github::{GitHubError, Reply};
+use broker_github::{GitHubError, Reply, Said};
 use broker_policy::Place;
 use broker_protocol::check::{Finding, Verdict};
 use broker_protocol::names::{Level, RepoPattern};
 use serde::Deserialize;
 
 use super::evaluate::CheckedValue;
-use super::finding::FindingKind;
+use super::finding::{FindingKind, github_says, quoted_list, write_line};
 use super::identity::Asker;
 use super::reads;
+use super::refused::authorize;
 
 /// A repository that the token is not meant to reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,13 +46,8 @@ pub(super) async fn repositories(
 ) -> Result<ReachedRepositories, GitHubError> {
     let mut reached = ReachedRepositories::default();
     let findings = &mut reached.findings;
-    let (repositories, place) = (&subject.declared.repositories, &subject.declared.place);
-    if repositories.is_empty() {
-        findings.push(FindingKind::REPOSITORY.not_proven(format!(
-            "no repositories are declared in {place}, so none is tried"
-        )));
-    }
-    for repository in repositories {
+    let mut kept_out = KeptOut::default();
+    for repository in &subject.declared.repositories {
         if repository.name().is_none() {
             findings.push(FindingKind::REPOSITORY.not_proven(format!(
                 "`{repository}` stands for many; declared, not proven"
@@ -60,14 +56,45 @@ pub(super) async fn repositories(
         }
         let answer = asker.get(format!("/repos/{repository}")).await;
         let seen = RepositoryAccess::of(answer)?;
-        findings.push(seen.finding(place, repository));
+        if let RepositoryAccess::Not(error) = &seen
+            && let Some((status, said)) = error.kept_out()
+        {
+            kept_out.add(repository, status, said);
+            continue;
+        }
+        findings.push(seen.finding(&subject.declared.place, repository));
         if let RepositoryAccess::Private(accepted) = seen {
             reached.metadata.get_or_insert(accepted);
             reached.private.push(repository.clone());
         }
     }
+    findings.extend(kept_out.findings());
     findings.extend(pending(findings));
     Ok(reached)
+}
+
+/// Declared repositories that GitHub keeps from the token in its own words, such as an organisation's rules: said
+/// once for all of which it says the same.
+#[derive(Default)]
+struct KeptOut<'a>(Vec<(u16, Said, Vec<&'a RepoPattern>)>);
+
+impl<'a> KeptOut<'a> {
+    fn add(&mut self, repository: &'a RepoPattern, status: u16, said: &Said) {
+        let mut known = self.0.iter_mut();
+        match known.find(|(of, words, _)| *of == status && words == said) {
+            Some((.., repositories)) => repositories.push(repository),
+            None => self.0.push((status, said.clone(), vec![repository])),
+        }
+    }
+
+    fn findings(self) -> impl Iterator<Item = Finding> {
+        self.0.into_iter().map(|(status, said, repositories)| {
+            let names = repositories.iter().map(|name| format!("`{name}`"));
+            let names = names.collect::<Vec<_>>().join(", ");
+            let text = format!("GitHub keeps it from {names} ({status})");
+            FindingKind::REFUSED.error(text, github_says(&said))
+        })
+    }
 }
 
 /// What an answer for one repository says.
@@ -90,11 +117,10 @@ impl RepositoryAccess {
             Ok(_) => Ok(Self::Public),
             Err(
                 error @ (GitHubError::NotFound { .. }
-                | GitHubError::Forbidden { .. }
                 | GitHubError::SingleSignOn { .. }
-                | GitHubError::Moved { .. }
-                | GitHubError::Refused { .. }),
+                | GitHubError::Moved { .. }),
             ) => Ok(Self::Not(error)),
+            Err(error) if error.kept_out().is_some() => Ok(Self::Not(error)),
             Err(failed) => Err(failed),
         }
     }
@@ -110,6 +136,12 @@ impl RepositoryAccess {
             Self::Not(GitHubError::Moved { .. }) => FindingKind::REPOSITORY_MOVED.warning(
                 format!("`{repository}` has another name now: it was renamed or transferred"),
                 format!("declare its new name in {place}"),
+            ),
+            Self::Not(GitHubError::SingleSignOn { sso }) => FindingKind::SINGLE_SIGN_ON.error(
+                format!(
+                    "the organization of `{repository}` wants this token authorized for single sign-on"
+                ),
+                authorize(sso),
             ),
             Self::Not(error) => FindingKind::UNREACHABLE_REPOSITORY.error(
                 format!("`{repository}` is not reached: {error}"),
@@ -220,7 +252,50 @@ fn lacking(declared: &str, error: &GitHubError, place: &Place) -> Option<Finding
     }
 }
 
+/// Of a token for which no repositories are declared: that nothing says what it may reach. `used` are those of its
+/// purposes, which it is meant to reach.
+///
+/// # Errors
+///
+/// [`GitHubError`] where GitHub failed: then nothing is known.
+pub(super) async fn undeclared(
+    asker: Asker<'_>,
+    subject: &CheckedValue<'_>,
+    used: &[RepoPattern],
+    outsiders: &[Outsider],
+) -> Result<Vec<Finding>, GitHubError> {
+    let mut reached = Vec::new();
+    for Outsider { repository, .. } in outsiders {
+        let answer = asker.get(format!("/repos/{repository}")).await;
+        if let RepositoryAccess::Private(_) = RepositoryAccess::of(answer)? {
+            reached.push(repository);
+        }
+    }
+    reached.sort();
+    let line = match (used, &*reached) {
+        ([], []) => r#"repositories = ["OWNER/NAME"]"#.to_owned(),
+        ([], reached) => format!("repositories = {}", quoted_list(reached)),
+        (used, _) => format!("repositories = {}", quoted_list(used)),
+    };
+    let mut findings = vec![FindingKind::REPOSITORY.undeclared(
+        "no repositories are declared, so none is tried",
+        write_line(&line, subject.declared),
+    )];
+    if !reached.is_empty() {
+        let names = reached.iter().map(|name| format!("`{name}`"));
+        findings.push(FindingKind::OUTSIDE.not_proven(format!(
+            "it reaches {}; whether it is meant to is not declared",
+            names.collect::<Vec<_>>().join(", ")
+        )));
+    }
+    Ok(findings)
+}
+
 /// Whether it reaches what it is not meant to.
+///
+/// # Errors
+///
+/// [`GitHubError`] where GitHub failed: then nothing is known.
 pub(super) async fn outside(
     asker: Asker<'_>,
     outsiders: &[Outsider],

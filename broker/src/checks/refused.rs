@@ -6,7 +6,7 @@ use broker_protocol::check::Finding;
 
 use super::app;
 use super::evaluate::{CheckedValue, Evaluation, moment};
-use super::finding::FindingKind;
+use super::finding::{FindingKind, github_says};
 
 /// GitHub refused the request in a way that says something about the value. `None` if the refusal says
 /// nothing about it: GitHub failed.
@@ -25,12 +25,13 @@ pub(super) fn refused(subject: &CheckedValue<'_>, error: &GitHubError) -> Option
             format!("it is no token: {error}; GitHub was not asked"),
             format!("store the token alone, on one line, with `tokenctl secret set {name}`"),
         ),
-        GitHubError::Forbidden { .. } => FindingKind::REFUSED.error(
-            format!("GitHub knows the token and refuses it: {error}"),
-            "an organization may limit how long tokens live or where they are used from; ask its \
-             owner",
-        ),
-        _ => return None,
+        error => {
+            let (status, said) = error.kept_out()?;
+            FindingKind::REFUSED.error(
+                format!("GitHub knows the token and refuses it ({status})"),
+                github_says(said),
+            )
+        }
     };
     let before = subject.before.as_ref();
     Some(Evaluation {
@@ -80,7 +81,8 @@ fn unauthorized(subject: &CheckedValue<'_>) -> Finding {
     }
 }
 
-fn authorize(sso: &Sso) -> String {
+/// How to let a token past an organisation's single sign-on.
+pub(super) fn authorize(sso: &Sso) -> String {
     match sso {
         Sso::Url(url) => format!("authorize it at {url} (good for an hour)"),
         Sso::Organizations(_) | Sso::Unknown => {

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::least::{self, ScopesInUse};
 use super::{RotationError, date};
-use crate::checks::ValueOwner;
+use crate::checks::{ValueOwner, is_githubs_no};
 use crate::rotations::Rotations;
 use crate::secrets::kind;
 
@@ -83,12 +83,15 @@ impl Rotations {
         let (mut why, mut warnings) = (Vec::new(), Vec::new());
         for Finding {
             verdict,
+            word,
             text,
             hint,
-            ..
         } in evaluated.findings
         {
             match verdict {
+                Verdict::Error if is_githubs_no(&word) => {
+                    why.push(format!("{text}; {}", hint.unwrap_or_default()));
+                }
                 Verdict::Error => why.push(text),
                 Verdict::Warning => warnings.push(match hint {
                     Some(hint) => format!("{text}; {hint}"),

@@ -1,5 +1,6 @@
 //! What GitHub says of secrets, and what is found in it.
 
+mod refusals;
 mod unanswered;
 
 use std::fs;

@@ -102,7 +102,8 @@ fn a_fine_grained_value_must_reach_every_declared_repository_that_still_has_its_
     let github = &scene.github;
     github.fault(docs.refuse(451, "Repository access blocked"));
     let (_, why) = rotate(new).a_refusal();
-    let refuses = "`acme/docs` is not reached: GitHub refuses (451";
+    let refuses =
+        "GitHub keeps it from `acme/docs` (451); GitHub says: “Repository access blocked”";
     assert!(why.contains(refuses), "{why}");
     github.heal();
     github.change(|state| state.rename("acme/docs", "papers"));
