@@ -57,6 +57,15 @@ pub(crate) enum MintError {
         secret: SecretName,
         target: Box<str>,
     },
+    /// GitHub answered with its new place.
+    #[error(
+        "`{target}` has another name at GitHub now: it was renamed or transferred; name it so in the policy \
+         and in the request"
+    )]
+    Moved {
+        /// The name that was asked for.
+        target: Box<str>,
+    },
     #[error("{source}{}", lost(source))]
     GitHub {
         #[from]
@@ -129,9 +138,10 @@ impl ApiError for MintError {
             | Self::ClockAhead
             | Self::Broken(_) => ErrorCode::Internal,
             Self::Key { .. } => ErrorCode::SourceUnavailable,
-            Self::NotInstalled { .. } | Self::Suspended { .. } | Self::Differs(_) => {
-                ErrorCode::UpstreamRefused
-            }
+            Self::NotInstalled { .. }
+            | Self::Suspended { .. }
+            | Self::Moved { .. }
+            | Self::Differs(_) => ErrorCode::UpstreamRefused,
         };
         code.into()
     }

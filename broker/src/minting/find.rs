@@ -59,7 +59,7 @@ impl Minting {
             {
                 Ok(_) => {}
                 Err(GitHubError::NotFound { .. }) => return not_installed(name.as_str()),
-                Err(error) => return refused(error, secret, target),
+                Err(error) => return refused(error, secret, Target::Repository(name)),
             }
         }
         let pinned = pinned.into_iter();
@@ -131,6 +131,9 @@ pub(super) fn refused(error: GitHubError, secret: &SecretName, target: Target<'_
                 target: target.as_str().into(),
             }
         }
+        GitHubError::Moved { .. } => MintError::Moved {
+            target: target.as_str().into(),
+        },
         _ => error.into(),
     }
 }
