@@ -48,7 +48,7 @@ use self::decide::Passage;
 use self::outcome::LEASE_OVER;
 pub(crate) use self::record::RefusedRequest;
 pub(crate) use self::refusal::Refusal;
-use self::refused_values::RefusedValues;
+use self::refused_values::ChecksBegun;
 pub(crate) use self::tunnel::Tunnel;
 use crate::caller::Peer;
 use crate::checks::Checks;
@@ -72,7 +72,7 @@ pub(crate) struct Forwarding {
     config: Arc<Config>,
     places: Arc<Paths>,
     budgets: RequestBudgets,
-    refused_values: RefusedValues,
+    checks_begun: ChecksBegun,
 }
 
 /// A caller's request.
@@ -129,7 +129,7 @@ impl Forwarding {
             config,
             places,
             budgets: RequestBudgets::default(),
-            refused_values: RefusedValues::default(),
+            checks_begun: ChecksBegun::default(),
         }
     }
 

@@ -1,31 +1,40 @@
-//! Values that GitHub refused under a lease, until a check finds that it accepts them.
+//! Values that GitHub refused: no request goes on with one before a check finds that GitHub accepts it.
+//!
+//! Which these are `secrets` knows. Here is when a check of each was last begun.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use broker_clock::Moment;
 use broker_secret_memory::token::HashedToken;
 
 use super::{Forwarding, Refusal};
 use crate::checks::Pace;
 use crate::lease::Lease;
 
+/// Boot time of the last check of each that this began.
 #[derive(Default)]
-pub(super) struct RefusedValues(Mutex<HashMap<HashedToken, RefusedValue>>);
-
-struct RefusedValue {
-    at: Moment,
-    /// Boot time of the last check that this began.
-    tried: Duration,
-}
+pub(super) struct ChecksBegun(Mutex<HashMap<HashedToken, Duration>>);
 
 /// How long a check that GitHub did not answer is not tried again. Ours.
 const CHECK_AGAIN: Duration = Duration::from_secs(60);
 
-impl RefusedValues {
-    fn lock(&self) -> MutexGuard<'_, HashMap<HashedToken, RefusedValue>> {
+impl ChecksBegun {
+    fn lock(&self) -> MutexGuard<'_, HashMap<HashedToken, Duration>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is time for a check of this value. If so, it counts as begun.
+    fn is_due(&self, value: &HashedToken, now: Duration) -> bool {
+        let mut begun = self.lock();
+        let is_recent = |begun: &Duration| now < begun.saturating_add(CHECK_AGAIN);
+        if begun.get(value).is_some_and(is_recent) {
+            return false;
+        }
+        // Of values that were replaced meanwhile.
+        begun.retain(|_, begun| is_recent(begun));
+        begun.insert(value.clone(), now);
+        true
     }
 }
 
@@ -36,27 +45,21 @@ impl Forwarding {
         lease: &Lease,
         value: &HashedToken,
     ) -> Result<(), Refusal> {
-        let mut values = self.refused_values.lock();
-        let Some(refused) = values.get_mut(value) else {
+        let Some(refused_at) = self.secrets.refused_at(value) else {
             return Ok(());
         };
         let policies = self.policies.in_force();
         let declared = policies.set.secret(&lease.secret);
         let checked = declared.and_then(|declared| self.secrets.last_check_of(declared));
-        let checked = checked.filter(|checked| refused.at.is_reached(&checked.checked_at));
-        let now = self.journal.now().boot;
-        match checked {
+        match checked.filter(|checked| refused_at.is_reached(&checked.checked_at)) {
             Some(checked) if checked.accepted => {
-                values.remove(value);
+                self.secrets.note_accepted(value);
+                self.checks_begun.lock().remove(value);
                 return Ok(());
             }
             Some(_) => {}
-            // GitHub did not answer it.
-            None if now >= refused.tried + CHECK_AGAIN => {
-                refused.tried = now;
-                self.begin_check(lease);
-            }
-            None => {}
+            // GitHub did not answer it, or it was refused where no check follows.
+            None => self.check_if_due(lease, value),
         }
         Err(Refusal::value_refused(&lease.secret))
     }
@@ -64,23 +67,14 @@ impl Forwarding {
     /// Notes that GitHub refused a value, and asks whether it accepts it at all: a 401 may be about one
     /// request.
     pub(super) fn check_refused(self: &Arc<Self>, lease: &Lease, value: &HashedToken) {
-        let refused = RefusedValue {
-            at: self.journal.moment(),
-            tried: self.journal.now().boot,
-        };
-        let before = {
-            let mut values = self.refused_values.lock();
-            // Of values that were replaced meanwhile.
-            values.retain(|_, old| refused.tried < old.tried + A_DAY);
-            values.insert(value.clone(), refused)
-        };
-        // Else a check is under way, or found the same.
-        if before.is_none() {
-            self.begin_check(lease);
-        }
+        self.secrets.note_refused(value);
+        self.check_if_due(lease, value);
     }
 
-    fn begin_check(self: &Arc<Self>, lease: &Lease) {
+    fn check_if_due(self: &Arc<Self>, lease: &Lease, value: &HashedToken) {
+        if !self.checks_begun.is_due(value, self.journal.now().boot) {
+            return;
+        }
         let (this, secret) = (Arc::clone(self), lease.secret.clone());
         tokio::spawn(async move {
             let checked = this.checks.check_secret(None, &secret, Pace::Prompt).await;
@@ -90,5 +84,3 @@ impl Forwarding {
         });
     }
 }
-
-const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -150,6 +150,7 @@ impl Lease {
             rate_limit: None,
             proxy: None,
             stale_since: self.stale_since,
+            rejected_since: None,
         }
     }
 }

@@ -12,6 +12,7 @@ mod poll;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use broker_audit::record::GitHubEvent;
@@ -21,6 +22,7 @@ use broker_protocol::api::{GitHubStatus, LeaseView};
 use broker_protocol::names::{Delivery, SecretName};
 use broker_vault::Vault;
 use futures_util::future::join_all;
+use jiff::Timestamp;
 
 use self::poll::LastAsked;
 use crate::journal::Journal;
@@ -39,6 +41,8 @@ pub(crate) struct Limits {
     minting: Arc<Minting>,
     warnings: Arc<Warnings>,
     asked: tokio::sync::Mutex<LastAsked>,
+    /// Whether GitHub said that it has no rate limits.
+    server_has_none: AtomicBool,
 }
 
 /// Why GitHub would refuse what a lease is for.
@@ -68,6 +72,7 @@ impl Limits {
             minting,
             warnings,
             asked: tokio::sync::Mutex::default(),
+            server_has_none: AtomicBool::default(),
         }
     }
 
@@ -146,8 +151,24 @@ impl Limits {
         let principal = self.principal_behind(lease);
         LeaseView {
             rate_limit: principal.and_then(|principal| limits.rate(&principal, CORE, now)),
+            rejected_since: self.rejected_behind(lease),
             ..lease.view()
         }
+    }
+
+    /// Since when GitHub refuses the stored token behind a lease. With an App no stored value is used at GitHub.
+    fn rejected_behind(&self, lease: &Lease) -> Option<Timestamp> {
+        let policies = self.policies.in_force();
+        let declared = policies.set.secret(&lease.secret)?;
+        if declared.kind == SecretKind::App {
+            return None;
+        }
+        let in_use = self.secrets.hash_in_use(declared);
+        let known = lease.hashed_credential();
+        if known.is_some() && known != in_use.as_ref() {
+            return None;
+        }
+        self.secrets.rejected_since(declared)
     }
 
     /// GitHub as operators see it: host, circuit breaker, and what each principal has left.

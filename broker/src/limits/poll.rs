@@ -1,5 +1,8 @@
 //! Asks GitHub what principals with live leases have left: `GET /rate_limit`, which is free.
 //!
+//! A server that has no rate limits, as an Enterprise Server by default, says so with 404 and is not asked again
+//! before the next start.
+//!
 //! A caller with a `raw` or an installation token goes to GitHub by itself, so no answer of its
 //! passes here. One poll for each principal, not for each secret; one at a time; no one is polled of
 //! whom something was heard lately anyway. A poll opens a stored value and is recorded like any other
@@ -8,9 +11,10 @@
 //! Not here: the timer (`life`).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use broker_github::{Credential, Principal};
+use broker_github::{Credential, GitHubError, Principal};
 use broker_protocol::causes;
 use broker_protocol::names::SecretName;
 use broker_secret_memory::token::{AccessToken, HashedToken};
@@ -43,6 +47,9 @@ impl Limits {
         asked: &mut LastAsked,
         every: Duration,
     ) -> Vec<(Principal, PollCredential)> {
+        if self.server_has_none.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
         // No value is opened for a call that would not go out.
         if self.vault.is_locked() || self.github.left_alone().is_some() {
             return Vec::new();
@@ -50,12 +57,14 @@ impl Limits {
         let (limits, now) = (&self.github.limits, self.journal.now());
         let stored = leased
             .into_iter()
-            // GitHub refused it: asked again and again, it locks the account out.
-            .filter(|secret| !self.was_refused(secret))
+            // Asked with again and again, what GitHub refuses locks the account out.
+            .filter(|secret| !self.is_rejected(secret))
             .filter_map(|secret| {
                 Some((self.principal_of(&secret)?, PollCredential::Secret(secret)))
             });
-        let minted = self.minting.tokens.held().into_iter().map(|token| {
+        let held = self.minting.tokens.held().into_iter();
+        let held = held.filter(|token| !self.secrets.was_refused(&token.minted.hashed_credential));
+        let minted = held.map(|token| {
             let principal = Principal::Installation(token.minted.installation);
             (
                 principal,
@@ -74,18 +83,20 @@ impl Limits {
         due(in_use, asked, heard, now.boot, every)
     }
 
-    /// Whether the last check of the value in use was answered 401.
-    fn was_refused(&self, secret: &SecretName) -> bool {
+    /// Whether GitHub refuses the value in use.
+    fn is_rejected(&self, secret: &SecretName) -> bool {
         let policies = self.policies.in_force();
         let declared = policies.set.secret(secret);
-        let checked = declared.and_then(|declared| self.secrets.last_check_of(declared));
-        checked.is_some_and(|checked| !checked.accepted)
+        declared.is_some_and(|declared| self.secrets.rejected_since(declared).is_some())
     }
 
     /// Asks for all that are due, one after the other, and at most one a second.
     pub(crate) async fn poll_those_due(&self, leased: BTreeSet<SecretName>, every: Duration) {
         let mut asked = self.asked.lock().await;
         for (principal, with) in self.due_polls(leased, &mut asked, every) {
+            if self.server_has_none.load(Ordering::Relaxed) {
+                return;
+            }
             asked.insert(principal.clone(), self.journal.now().boot);
             self.poll(&principal, with).await;
             tokio::time::sleep(APART).await;
@@ -101,10 +112,22 @@ impl Limits {
         };
         let Some(token) = token else { return };
         let credential = Credential::Token(&token);
-        if let Err(error) = self.github.rate_limit(credential, principal).await {
-            let cause = error.for_operators();
-            tracing::warn!(%principal, cause, "what is left of its rate limit is not known");
+        let Err(error) = self.github.rate_limit(credential, principal).await else {
+            return;
+        };
+        if let GitHubError::NotFound { .. } = error {
+            self.server_has_none.store(true, Ordering::Relaxed);
+            tracing::info!(
+                api = %self.github.base,
+                "this server has no rate limits (404); it is not asked for them again before the next start"
+            );
+            return;
         }
+        if let GitHubError::Unauthorized { .. } = error {
+            self.secrets.note_refused(&token.hashed());
+        }
+        let cause = error.for_operators();
+        tracing::warn!(%principal, cause, "what is left of its rate limit is not known");
     }
 
     async fn open_for_poll(&self, secret: &SecretName) -> Option<AccessToken> {

@@ -216,6 +216,7 @@ impl Minting {
                 taken.value
             }
         };
+        let key = pem.hashed();
         let app = AppKey::read(client_id, pem).await;
         let app = app.map_err(|error| MintError::of_key(secret, error))?;
         let scope = MintScope {
@@ -223,7 +224,15 @@ impl Minting {
             organization: lease.organization.as_ref(),
             permissions: &lease.permissions,
         };
-        let (token, value) = self.mint_kept(&app, leader.key.clone(), scope).await?;
+        let minted = self.mint_kept(&app, leader.key.clone(), scope).await;
+        match &minted {
+            Ok(_) => self.secrets.note_accepted(&key),
+            Err(MintError::GitHub {
+                source: GitHubError::Unauthorized { .. },
+            }) => self.secrets.note_refused(&key),
+            Err(_) => {}
+        }
+        let (token, value) = minted?;
         if let Err(error) = self.tokens.complete(leader, token.clone(), &value) {
             self.tokens.adopt(token, Some(&value));
             return Err(MintError::NoMemory(error));

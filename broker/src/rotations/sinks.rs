@@ -170,6 +170,12 @@ impl Rotations {
             principal: token.principal.as_ref(),
         };
         let written = self.github.write_secret(writer, sink, &value).await;
+        if let Err(error) = &written
+            && let Some(GitHubError::Unauthorized { .. }) = error.github()
+            && !token.is_minted()
+        {
+            self.secrets.note_refused(&token.token.hashed());
+        }
         drop(token);
         written.map_err(|error| PushError::Sink {
             why: error.to_string(),

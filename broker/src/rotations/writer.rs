@@ -29,6 +29,13 @@ pub(super) struct SinkToken<'a> {
     minting: &'a Minting,
 }
 
+impl SinkToken<'_> {
+    /// Whether it was minted, and is no stored value.
+    pub(super) const fn is_minted(&self) -> bool {
+        self.minted.is_some()
+    }
+}
+
 impl Drop for SinkToken<'_> {
     fn drop(&mut self) {
         if let Some(minted) = self.minted.take() {

@@ -100,7 +100,8 @@ impl Secrets {
         known.map_or(now, |since| since.min(now))
     }
 
-    fn hash_in_use(&self, declared: &SecretDeclaration) -> Option<HashedToken> {
+    /// The hash of the value in use; of one that is stored elsewhere only once it was read.
+    pub(crate) fn hash_in_use(&self, declared: &SecretDeclaration) -> Option<HashedToken> {
         if declared.source.is_vault() {
             return Some(self.vault.held(&declared.name)?.hashed_credential);
         }

@@ -14,6 +14,7 @@ mod external;
 pub(crate) mod kind;
 mod locks;
 mod open;
+mod refused;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ use broker_protocol::names::SecretName;
 use broker_sources::Sources;
 use broker_vault::Vault;
 
+use self::refused::RefusedValues;
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::policies::Policies;
@@ -38,6 +40,7 @@ pub(crate) struct Secrets {
     vault: Arc<Vault>,
     sources: Arc<Sources>,
     config: Arc<Config>,
+    refused_values: RefusedValues,
     /// Keeps changes of one secret apart, also while the store is locked.
     pub(crate) locks: SecretLocks,
 }
@@ -55,6 +58,7 @@ impl Secrets {
             vault,
             sources,
             config,
+            refused_values: RefusedValues::default(),
             locks: SecretLocks::default(),
         }
     }

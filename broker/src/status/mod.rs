@@ -18,7 +18,6 @@ use broker_sources::Sources;
 use broker_vault::Vault;
 use jiff::Timestamp;
 
-use self::secrets::{check_warning, secret_warning, stale_warning};
 use crate::checks::Checks;
 use crate::config::{Config, NamedFiles};
 use crate::journal::Journal;
@@ -166,14 +165,7 @@ impl Status {
             .map(ToString::to_string)
             .collect();
         let now = self.journal.now().wall;
-        for secret in &secrets {
-            let held = self.vault.held(&secret.name);
-            let declared = policies.set.secret(&secret.name);
-            let deadline = self.secrets.deadline(declared, held.as_ref());
-            warnings.extend(secret_warning(secret, &deadline, now));
-            warnings.extend(check_warning(secret));
-            warnings.extend(stale_warning(secret));
-        }
+        warnings.extend(secrets.iter().flat_map(|secret| secret.warnings.clone()));
         warnings.extend(self.named_files.faults());
         warnings.extend(self.warnings.of_last_day(now));
         warnings.extend(self.rotations.rotation_warnings());

@@ -51,7 +51,15 @@ impl Status {
             .set
             .purposes()
             .filter(|purpose| purpose.whole.secret == *name);
-        SecretView {
+        let state = match deadline.state(now) {
+            _ if !has_value => SecretState::Missing,
+            SecretState::Expired => SecretState::Expired,
+            state => {
+                let rejected = declared.and_then(|secret| self.secrets.rejected_since(secret));
+                rejected.map_or(state, |_| SecretState::Rejected)
+            }
+        };
+        let mut view = SecretView {
             name: name.clone(),
             declared: declared.is_some(),
             kind: declared.map(|secret| secret.kind.as_str().to_owned()),
@@ -65,11 +73,7 @@ impl Status {
             source_version: cached.as_ref().and_then(|cached| cached.version),
             stale_since: cached.and_then(|cached| cached.stale_since),
             purposes: purposes.map(|purpose| purpose.purpose().clone()).collect(),
-            state: if has_value {
-                deadline.state(now)
-            } else {
-                SecretState::Missing
-            },
+            state,
             deadline: deadline.at(),
             expires_at,
             rotate_every: rotate_every.map(|every| every.as_secs()),
@@ -85,8 +89,16 @@ impl Status {
                 at: at.wall(),
                 why: None,
             }),
+            warnings: Vec::new(),
             moving: self.moves.move_under_way(name),
-        }
+        };
+        let warnings = [
+            secret_warning(&view, &deadline, now),
+            check_warning(&view),
+            stale_warning(&view),
+        ];
+        view.warnings = warnings.into_iter().flatten().collect();
+        view
     }
 
     /// One secret, with what the last check of it found; `None` if there is none of this name.
@@ -97,11 +109,7 @@ impl Status {
     }
 }
 
-pub(super) fn secret_warning(
-    secret: &SecretView,
-    deadline: &Deadline,
-    now: Timestamp,
-) -> Option<String> {
+fn secret_warning(secret: &SecretView, deadline: &Deadline, now: Timestamp) -> Option<String> {
     let name = &secret.name;
     match secret.state {
         SecretState::Ok if name.as_str() == ONE_PASSWORD_TOKEN => None,
@@ -114,6 +122,10 @@ pub(super) fn secret_warning(
             "`{name}` ended at GitHub on {}; set a new value with `tokenctl secret set {name}`",
             date(secret.expires_at)
         )),
+        SecretState::Rejected => Some(format!(
+            "`{name}` is refused by GitHub; set a new value with `tokenctl secret set {name}`, or see \
+             `tokenctl secret show {name}`"
+        )),
         SecretState::Missing if secret.source == "vault" => Some(format!(
             "`{name}` has no value; run `tokenctl secret set {name}`"
         )),
@@ -125,18 +137,18 @@ pub(super) fn secret_warning(
     }
 }
 
-/// What the last check found wrong, if it was of the value in use.
-pub(super) fn check_warning(secret: &SecretView) -> Option<String> {
+/// What the last check found wrong, if it was of the value in use and the state does not say it already.
+fn check_warning(secret: &SecretView) -> Option<String> {
     let name = &secret.name;
     let check = secret.check.as_ref()?;
-    if check.version != secret.version {
+    let is_said = matches!(secret.state, SecretState::Expired | SecretState::Rejected);
+    if is_said || check.version != secret.version {
         return None;
     }
     let what = match check.verdict {
         Verdict::Ok | Verdict::NotProven => return None,
         Verdict::Warning => "has a warning",
-        Verdict::Error if check.accepted => "is not as declared",
-        Verdict::Error => "is refused by GitHub",
+        Verdict::Error => "is not as declared",
     };
     Some(format!(
         "`{name}` {what} (checked {}); `tokenctl secret show {name}` says what was found",
@@ -145,7 +157,7 @@ pub(super) fn check_warning(secret: &SecretView) -> Option<String> {
 }
 
 /// That a value is served although its source is down.
-pub(super) fn stale_warning(secret: &SecretView) -> Option<String> {
+fn stale_warning(secret: &SecretView) -> Option<String> {
     let since = secret.stale_since?.strftime("%Y-%m-%d %H:%M UTC");
     let why = secret.source_fault.as_deref()?;
     Some(format!(

@@ -140,6 +140,40 @@ fn a_used_up_hour_refuses_with_the_time_of_its_end_and_goes_on_being_watched() {
 }
 
 #[test]
+fn a_server_without_rate_limits_is_asked_once_and_no_value_is_opened_for_it_again() {
+    let github = github();
+    github.change(|state| state.settings.rate_limits = false);
+    let broker = broker(&github);
+    // Two principals, each due at once, and a token of each.
+    assert_eq!(ask(&broker, "label-sync").status, 201);
+    assert_eq!(ask(&broker, "other").status, 201);
+    let used = |broker: &InProcess| {
+        let records = broker.home.records_of("secret.used").into_iter();
+        records
+            .filter(|one| one["what_for"] == "rate_limit")
+            .count()
+    };
+    let says = "this server has no rate limits (404); it is not asked for them again before the next start";
+    wait::until(|| broker.home.trace().contains(says));
+    broker.clock.advance(Duration::from_secs(3600));
+    broker.poll();
+    assert_eq!(github.calls("GET /rate_limit"), 1);
+    assert_eq!(used(&broker), 1);
+    let trace = broker.home.trace();
+    assert!(
+        !trace.contains("rate limit is not known"),
+        "no warning: {trace}"
+    );
+    assert_eq!(ask(&broker, "label-sync").status, 201);
+
+    // Perhaps they are on now.
+    let broker = broker.restarted();
+    github.change(|state| state.settings.rate_limits = true);
+    assert_eq!(ask(&broker, "label-sync").status, 201);
+    wait::until(|| core(&broker, "user acme-bot").is_some());
+}
+
+#[test]
 fn what_is_left_is_in_lease_answers_in_status_and_in_the_figures_and_a_floor_warns() {
     let github = github();
     github.change(|state| {

@@ -121,7 +121,8 @@ impl Warnings {
             .collect()
     }
 
-    /// What was warned of within the last day, deadlines apart, which are shown with their secrets.
+    /// What was warned of within the last day, apart from deadlines and what checks found, which are shown with their
+    /// secrets.
     pub(crate) fn of_last_day(&self, now: jiff::Timestamp) -> Vec<String> {
         self.history().of_last_day(now)
     }

@@ -7,7 +7,7 @@ use crate::app::scratch::Scratch;
 
 fn warning(subject: &str) -> Warning {
     Warning {
-        kind: WarningKind::Check,
+        kind: WarningKind::RateFloor,
         subject: subject.to_owned(),
         secret: None,
         text: format!("{subject} differs"),
@@ -29,6 +29,19 @@ async fn the_same_warning_is_given_once_a_day() {
     assert_eq!(given(), 0);
     warnings.warn(warning("one"));
     assert_eq!(given(), 1);
+}
+
+#[tokio::test]
+async fn what_a_check_found_is_shown_with_its_secret_and_not_once_more() {
+    let scratch = Scratch::new("");
+    let warnings = &scratch.app.warnings;
+    warnings.run_round().await;
+    warnings.warn(Warning {
+        kind: WarningKind::Check,
+        ..warning("one")
+    });
+    let now = scratch.app.journal.now().wall;
+    assert_eq!(warnings.of_last_day(now), [""; 0]);
 }
 
 #[tokio::test]

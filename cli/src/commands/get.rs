@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::args::{Ask, Get};
 use crate::broker::Broker;
+use crate::clock;
 use crate::commands::proxy;
 use crate::error::Failure;
 use crate::ui;
@@ -27,7 +28,9 @@ pub(crate) struct TakenLease {
 pub(crate) fn run(broker: &Broker, get: Get, json: bool) -> Result<(), Failure> {
     let answer = ask_for(broker, &request(get.purpose, get.ask, None)?)?;
     if json {
-        return ui::json(&answer.body);
+        ui::json(&answer.body)?;
+        note_rejected(&TakenLease::from(answer)?.lease);
+        return Ok(());
     }
     let taken = TakenLease::from(answer)?;
     let mut line = Zeroizing::new(String::with_capacity(taken.token.len() + 1));
@@ -36,7 +39,19 @@ pub(crate) fn run(broker: &Broker, get: Get, json: bool) -> Result<(), Failure> 
     // To stdout, where the caller reads it.
     ui::bytes(line.as_bytes())?;
     print_notes(&taken.lease);
+    note_rejected(&taken.lease);
     Ok(())
+}
+
+/// Prints that GitHub refuses the value behind a lease, where it does. The lease stands: GitHub may change its mind.
+fn note_rejected(lease: &LeaseView) {
+    if let Some(since) = lease.rejected_since {
+        ui::note(format_args!(
+            "GitHub refused the value of `{0}` {1}; an operator stores a new one: `tokenctl secret set {0}`",
+            lease.secret,
+            clock::moment(since)
+        ));
+    }
 }
 
 /// Prints what someone at a terminal should know. The token is in none of it.
@@ -88,8 +103,15 @@ pub(crate) fn request(
     })
 }
 
+/// Takes a lease. Prints a note if GitHub refuses the value behind it.
+pub(crate) fn take(broker: &Broker, request: &LeaseRequest) -> Result<TakenLease, Failure> {
+    let taken = TakenLease::from(ask_for(broker, request)?)?;
+    note_rejected(&taken.lease);
+    Ok(taken)
+}
+
 /// Asks for a lease.
-pub(crate) fn ask_for(broker: &Broker, request: &LeaseRequest) -> Result<Response, Failure> {
+fn ask_for(broker: &Broker, request: &LeaseRequest) -> Result<Response, Failure> {
     let answer = broker.send(&Request::new("POST", "/v1/leases").json(request)?);
     answer.map_err(|failure| match (&failure, misspelled(request)) {
         (Failure::Broker(ClientError::Problem { .. }), Some(hint)) => Failure::Failed {
@@ -111,7 +133,7 @@ fn misspelled(request: &LeaseRequest) -> Option<String> {
 
 impl TakenLease {
     /// Reads the answer to a request for a lease.
-    pub(crate) fn from(answer: Response) -> Result<Self, Failure> {
+    fn from(answer: Response) -> Result<Self, Failure> {
         let read: LeaseAnswer<'_> = answer.json()?;
         Ok(Self {
             token: Zeroizing::new(read.token.into_owned()),

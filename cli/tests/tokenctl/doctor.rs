@@ -12,7 +12,7 @@ fn broker(github: &Value, secret: &Value, probed: &Value) -> FakeBroker {
         "source": "op://Tokens/site/credential", "purposes": [], "state": "ok", "deadline": null,
         "expires_at": null, "rotate_every": null, "rate_floor": null, "version": null,
         "created_at": null, "set_at": null, "hashed_credential": null, "last_used": null,
-        "exposed_to": [],
+        "exposed_to": [], "warnings": [],
     });
     held.as_object_mut()
         .unwrap()
@@ -30,7 +30,7 @@ fn broker(github: &Value, secret: &Value, probed: &Value) -> FakeBroker {
             "live_leases": 0, "raw_leases": 0, "audit_records": 1, "audit_head": "00",
             "audit_key": "", "audit_fault": null, "purposes": 0, "policies_loaded_at": at,
             "policy_fault": null, "memory_locked": true, "github": github, "secrets": [held],
-            "warnings": [],
+            "warnings": held["warnings"],
         },
     });
     let probed = probed.to_string();
@@ -95,4 +95,53 @@ fn a_source_that_is_down_is_a_line_although_its_value_is_still_served() {
         assert!(out(&doctor).contains(line), "{line}: {doctor:?}");
     }
     assert!(out(&doctor).contains(": no such host\n"), "{doctor:?}");
+}
+
+#[test]
+fn one_fault_of_a_secret_is_one_finding_and_a_rejected_value_is_wrong() {
+    let github = json!({"api": "", "breaker": "", "last_answer": null, "principals": []});
+    let check = |verdict: &str, accepted: bool| {
+        json!({
+            "verdict": verdict, "checked_at": "2026-11-21T06:00:00Z", "version": 2,
+            "accepted": accepted,
+        })
+    };
+    for (state, check, first) in [
+        (
+            "rejected",
+            check("error", false),
+            "wrong: secret site-token is rejected: ",
+        ),
+        (
+            "expired",
+            check("error", false),
+            "wrong: secret site-token has expired at GitHub\n",
+        ),
+        (
+            "overdue",
+            check("ok", true),
+            "wrong: secret site-token should have been rotated\n",
+        ),
+        (
+            "ok",
+            check("error", true),
+            "look: secret site-token is not what the policies declare\n",
+        ),
+        (
+            "ok",
+            check("warning", true),
+            "look: secret site-token has a warning of its last check\n",
+        ),
+    ] {
+        let secret = json!({
+            "source": "vault", "state": state, "version": 2, "check": check,
+            "warnings": ["the same, as the broker says it"],
+        });
+        let doctor = broker(&github, &secret, &json!({"sources": []})).run(&["doctor"]);
+        let text = out(&doctor);
+        assert!(text.contains(first), "{doctor:?}");
+        let about = |line: &&str| line.contains("site-token") && !line.starts_with("  hint: ");
+        assert_eq!(text.lines().filter(about).count(), 1, "{text}");
+        assert!(!text.contains("the same, as the broker says it"), "{text}");
+    }
 }

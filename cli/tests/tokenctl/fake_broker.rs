@@ -138,6 +138,13 @@ pub(crate) fn purpose(name: &str, deliver: &str) -> Value {
     })
 }
 
+/// The same where GitHub refuses the value behind it.
+pub(crate) fn rejected_lease(token: &str) -> String {
+    let mut lease: Value = serde_json::from_str(&lease(token)).unwrap();
+    lease["rejected_since"] = "2026-11-20T06:00:00Z".into();
+    lease.to_string()
+}
+
 /// The answer to a request for a lease.
 pub(crate) fn lease(token: &str) -> String {
     serde_json::json!({

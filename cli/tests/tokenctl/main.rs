@@ -18,6 +18,7 @@ mod git;
 mod import;
 mod moving;
 mod proxy;
+mod rejected;
 mod secrets;
 mod shape;
 mod tunnel;

@@ -214,10 +214,11 @@ impl Gauges {
     }
 }
 
-const STATES: [SecretState; 5] = [
+const STATES: [SecretState; 6] = [
     SecretState::Ok,
     SecretState::Due,
     SecretState::Overdue,
+    SecretState::Rejected,
     SecretState::Expired,
     SecretState::Missing,
 ];

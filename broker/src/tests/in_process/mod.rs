@@ -257,6 +257,14 @@ impl InProcess {
         });
     }
 
+    /// Asks at once what principals have left, where that is due.
+    pub(crate) fn poll(&self) {
+        let running = self.running();
+        let app = &running.app;
+        let every = app.config.github.poll_every.unwrap();
+        running.run(app.limits.poll_those_due(app.leases.table.secrets(), every));
+    }
+
     /// Waits for something while the broker's clock gains a second at each look.
     #[track_caller]
     pub(crate) fn until(&self, mut condition: impl FnMut() -> bool) {

@@ -9,7 +9,8 @@ use support::wait;
 
 use super::{END, FIND, MINT, OLD_TOKEN, Setting};
 
-const FALLBACK: &str = r#"fallback = { secret = "acme-import-old-token", deliver = "raw" }"#;
+pub(super) const FALLBACK: &str =
+    r#"fallback = { secret = "acme-import-old-token", deliver = "raw" }"#;
 
 #[test]
 fn what_github_refuses_is_said_and_nothing_is_handed_out() {

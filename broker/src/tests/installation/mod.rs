@@ -1,5 +1,6 @@
 //! `deliver = "installation"`: what GitHub mints, who shares it, and that it is revoked.
 
+mod answers;
 mod faults;
 mod kill_switch;
 mod pinned;

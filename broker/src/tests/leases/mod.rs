@@ -3,6 +3,7 @@
 mod deny;
 mod issue;
 mod old_copies;
+mod rejected;
 mod reload;
 mod restart;
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use broker_vault::StoredWarning;
 use jiff::{SignedDuration, Timestamp};
 
+use super::WarningKind;
 use super::notice::{DEADLINE, DeadlineOf, Notice};
 use crate::deadline::Deadline;
 
@@ -197,12 +198,15 @@ impl WarningHistory {
         }
     }
 
-    /// The words of what was given within the last day, deadlines apart.
+    /// The words of what was given within the last day, apart from what is shown with its secret: deadlines, and
+    /// what checks found.
     pub(super) fn of_last_day(&self, now: Timestamp) -> Vec<String> {
         let entries = self.by_key.values();
         let today = entries.filter(|entry| now.duration_since(entry.mark) < DAY);
         let notices = today.filter_map(|entry| entry.notice.as_ref());
-        let others = notices.filter(|notice| notice.deadline.is_none());
+        let others = notices.filter(|notice| {
+            notice.deadline.is_none() && notice.kind != WarningKind::Check.as_str()
+        });
         others.map(|notice| notice.text.clone()).collect()
     }
 }

@@ -105,8 +105,11 @@ pub(super) fn next_start(found: &mut Findings, places: &Paths, all: &BrokerStatu
         .into_iter()
         .flatten()
         .flatten();
-    if policies
-        .any(|file| is_policy(file.file_name().as_bytes()) && file.metadata().is_ok_and(changed))
+    // Else they were read again, and rejected: a finding of its own.
+    if all.policy_fault.is_none()
+        && policies.any(|file| {
+            is_policy(file.file_name().as_bytes()) && file.metadata().is_ok_and(changed)
+        })
     {
         found.look(
             "a policy on disk was changed after the policies in force were loaded",

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use broker_protocol::api::{
     BrokerStatus, GitHubStatus, SecretState, SecretView, Status, WarningChannel,
 };
+use broker_protocol::check::Verdict;
 use broker_protocol::names::ONE_PASSWORD_TOKEN;
 use broker_protocol::paths::Paths;
 
@@ -30,7 +31,7 @@ pub(super) fn from_status(found: &mut Findings, status: &Status) {
     }
     if status.locked {
         found.wrong("the store is locked: no leases", "tokenctl unlock");
-    } else if !status.ready {
+    } else if !status.ready && !is_audit_fault_alone(status) {
         let why = status.not_ready.join("; ");
         let colon = if why.is_empty() { "" } else { ": " };
         found.wrong(
@@ -44,6 +45,15 @@ pub(super) fn from_status(found: &mut Findings, status: &Status) {
     if let Some(all) = &status.broker {
         for_operators(found, all);
     }
+}
+
+/// Whether all that keeps the broker from granting is a finding of its own.
+fn is_audit_fault_alone(status: &Status) -> bool {
+    let has_fault = status
+        .broker
+        .as_ref()
+        .is_some_and(|all| all.audit_fault.is_some());
+    has_fault && status.not_ready.len() == 1
 }
 
 fn for_operators(found: &mut Findings, all: &BrokerStatus) {
@@ -66,8 +76,16 @@ fn for_operators(found: &mut Findings, all: &BrokerStatus) {
         );
     }
     of_github(found, &all.github);
+    let of_secrets: Vec<&String> = all
+        .secrets
+        .iter()
+        .flat_map(|secret| &secret.warnings)
+        .collect();
     for warning in &all.warnings {
-        found.look(warning.clone(), "");
+        // What is about a secret is said with it.
+        if !of_secrets.contains(&warning) {
+            found.look(warning.clone(), "");
+        }
     }
     for secret in &all.secrets {
         of_secret(found, secret);
@@ -169,6 +187,10 @@ fn of_secret(found: &mut Findings, secret: &SecretView) {
             format!("secret {name} has expired at GitHub"),
             format!("create a new value there; {renew}"),
         ),
+        (SecretState::Rejected, _) => found.wrong(
+            format!("secret {name} is rejected: GitHub refused its value at the last check or use"),
+            format!("tokenctl secret check {name} says why; create a new value there; {renew}"),
+        ),
         (SecretState::Overdue, _) => found.wrong(
             format!("secret {name} should have been rotated"),
             format!("create a new value at GitHub; {renew}"),
@@ -179,6 +201,7 @@ fn of_secret(found: &mut Findings, secret: &SecretView) {
         ),
         (SecretState::Ok, _) => {}
     }
+    of_check(found, secret);
     sources::of_stale(found, secret);
     if let Some(variable) = variable {
         found.look(
@@ -191,6 +214,30 @@ fn of_secret(found: &mut Findings, secret: &SecretView) {
             format!("the vault stores {name}, which no policy declares: no one can use it"),
             format!("declare it, or tokenctl secret remove {name}"),
         );
+    }
+}
+
+/// What the last check of the value in use found, where the state does not say it.
+fn of_check(found: &mut Findings, secret: &SecretView) {
+    let SecretView { name, state, .. } = secret;
+    let checked = secret.check.as_ref();
+    let Some(check) = checked.filter(|check| check.version == secret.version) else {
+        return;
+    };
+    let is_said = matches!(state, SecretState::Expired | SecretState::Rejected);
+    let hint = format!("tokenctl secret show {name}");
+    match check.verdict {
+        Verdict::Error if !is_said => found.look(
+            format!("secret {name} is not what the policies declare"),
+            hint,
+        ),
+        Verdict::Warning => {
+            found.look(
+                format!("secret {name} has a warning of its last check"),
+                hint,
+            );
+        }
+        Verdict::Ok | Verdict::NotProven | Verdict::Error => {}
     }
 }
 

@@ -96,7 +96,7 @@ impl Leases {
     /// Takes them all, or none.
     pub(super) fn take(broker: &Broker, requests: LeaseRequests) -> Result<Self, Failure> {
         let LeaseRequests { first, more } = requests;
-        let take = |request: &LeaseRequest| TakenLease::from(get::ask_for(broker, request)?);
+        let take = |request: &LeaseRequest| get::take(broker, request);
         let mut leases = Self {
             first: first.as_ref().map(take).transpose()?,
             more: Vec::with_capacity(more.len()),

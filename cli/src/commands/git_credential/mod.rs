@@ -31,7 +31,7 @@ use zeroize::Zeroizing;
 
 use crate::args::GitCredential;
 use crate::broker::Broker;
-use crate::commands::get::{self, TakenLease};
+use crate::commands::get;
 use crate::commands::proxy;
 use crate::commands::purpose::{PURPOSES, joined};
 use crate::error::Failure;
@@ -104,7 +104,7 @@ fn answer(
     let mut request = LeaseRequest::new(purpose);
     request.repositories = repository.map(|repository| vec![repository]);
     request.ttl = ttl;
-    let taken = TakenLease::from(get::ask_for(broker, &request)?)?;
+    let taken = get::take(broker, &request)?;
     if taken.lease.deliver == Delivery::Proxy {
         proxy::give_back(broker, &taken.lease)?;
         return Ok(Answer::NotForGit(request.purpose));

@@ -117,6 +117,10 @@ pub struct LeaseView {
     /// Absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_since: Option<Timestamp>,
+    /// Since when GitHub refuses the stored token behind it, as the last check or use of it found: the lease is of
+    /// no use before an operator stores a new value. Absent otherwise, and with an App.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected_since: Option<Timestamp>,
     /// Where the token is honoured, and what it was used for. Only for `proxy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy: Option<ProxyView>,

@@ -48,7 +48,7 @@ pub struct SecretView {
     pub stale_since: Option<Timestamp>,
     /// Purposes that name it.
     pub purposes: Vec<Purpose>,
-    /// `ok`, `due`, `overdue`, `expired` or `missing`.
+    /// `ok`, `due`, `overdue`, `rejected`, `expired` or `missing`.
     pub state: SecretState,
     /// When it must be rotated or expires, whichever comes first.
     pub deadline: Option<Timestamp>,
@@ -77,12 +77,15 @@ pub struct SecretView {
     /// A later check that GitHub did not answer.
     #[serde(default)]
     pub check_failed: Option<CheckFailed>,
+    /// Those of the status's `warnings` that are about it: its state, what a check found, a source that is down.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// Its move to another source, if one is under way.
     #[serde(default, rename = "move", skip_serializing_if = "Option::is_none")]
     pub moving: Option<MoveUnderWay>,
 }
 
-/// The state of a secret against its deadline.
+/// The state of a secret: against its deadline, and at GitHub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SecretState {
@@ -92,6 +95,8 @@ pub enum SecretState {
     Due,
     /// It should have been rotated.
     Overdue,
+    /// GitHub refused the value in use at its last check or use.
+    Rejected,
     /// It expired at GitHub.
     Expired,
     /// No value.
@@ -106,6 +111,7 @@ impl SecretState {
             Self::Ok => "ok",
             Self::Due => "due",
             Self::Overdue => "overdue",
+            Self::Rejected => "rejected",
             Self::Expired => "expired",
             Self::Missing => "missing",
         }
