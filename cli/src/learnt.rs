@@ -95,6 +95,10 @@ fn write_one(broker: &Broker, file: &Path, learnt: &[Learnt]) -> Result<Vec<Stri
 fn with(text: &str, learnt: &Learnt) -> Option<String> {
     policy_edit::edit(text, |document| {
         let declared = policy_edit::declaration(document, &learnt.name)?;
+        // Of an App the login is the client id, which it declares already.
+        if declared.get("kind").and_then(Item::as_str) == Some("app") {
+            return None;
+        }
         let lacks: Vec<_> = learnt
             .keys()
             .filter(|(key, _)| !declared.contains_key(key))
@@ -146,6 +150,8 @@ mod tests {
     fn what_is_declared_or_not_here_is_left_alone() {
         assert_eq!(with(TEXT, &learnt("b", Some("acme-bot"), &[])), None);
         assert_eq!(with(TEXT, &learnt("c", Some("acme-bot"), &["repo"])), None);
+        let app = "[secret.a]\nkind = \"app\"\nclient_id = \"Iv23liABCDEF\"\n";
+        assert_eq!(with(app, &learnt("a", Some("Iv23liABCDEF"), &[])), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Where an App is installed: found once for each account, and what a refusal says of it.
 
-use broker_github::installation::{MintRequest, Target};
+use broker_github::installation::{MintRequest, Repositories, Target};
 use broker_github::{AppKey, GitHubError, Principal};
 use broker_protocol::names::{OrgName, RepoPattern, SecretName};
 
@@ -34,9 +34,9 @@ pub(super) fn found_as(secret: &SecretName, target: Target<'_>) -> (SecretName, 
 }
 
 impl Minting {
-    /// Why GitHub minted nothing for these repositories. Asked for by name, the App does not reach one of
-    /// them: the same as a search for that one would have found. Asked for by id, either that, or the id is
-    /// no longer there and another repository may have its name: a search by name shows which.
+    /// Why GitHub minted nothing for these repositories, which it does not say: the App does not reach one of them,
+    /// or one has another name now. A search by name shows which. Asked for by id, an id may also be no longer there,
+    /// and another repository have its name.
     pub(super) async fn out_of_reach(
         &self,
         app: &AppKey,
@@ -48,10 +48,10 @@ impl Minting {
             secret: secret.clone(),
             target: target.into(),
         };
-        let Some(pinned) = request.by_id() else {
+        let Repositories::These(these) = &request.repositories else {
             return not_installed(target.as_str());
         };
-        for (name, _) in pinned.iter().take(MOST_SEARCHED) {
+        for (name, _) in these.iter().take(MOST_SEARCHED) {
             match self
                 .github
                 .installation(app, Target::Repository(name))
@@ -62,11 +62,14 @@ impl Minting {
                 Err(error) => return refused(error, secret, Target::Repository(name)),
             }
         }
-        let pinned = pinned.into_iter();
-        MintError::Pinned {
-            pinned: pinned
-                .map(|(name, id)| (name.as_str().into(), id))
-                .collect(),
+        match request.by_id() {
+            None => not_installed(target.as_str()),
+            Some(pinned) => MintError::Pinned {
+                pinned: pinned
+                    .into_iter()
+                    .map(|(name, id)| (name.as_str().into(), id))
+                    .collect(),
+            },
         }
     }
 

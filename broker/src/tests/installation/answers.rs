@@ -27,6 +27,15 @@ fn a_repository_that_was_renamed_before_its_first_token_is_named() {
         "{detail}"
     );
     assert_eq!(setting.github.calls(MINT), 0);
+    // The same where the installation is known from another repository's token, of two that are asked for.
+    setting.take(&json!({"repositories": ["acme/two"]}));
+    let both = r#"{"purpose":"acme-import","repositories":["acme/two","acme/one"]}"#;
+    let problem = setting.refused(both);
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("`acme/one` has another name"),
+        "{detail}"
+    );
     // One of several that were pinned, and that the App does not reach any more.
     setting.take(&json!({"repositories": ["acme/two"]}));
     let gone = "There is at least one repository that does not exist or is not accessible to the parent installation.";

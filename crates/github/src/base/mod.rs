@@ -250,7 +250,7 @@ fn kind_of(url: &Url) -> Result<Kind, Cow<'static, str>> {
     if let Some(api) = cloud_api(host) {
         return match path {
             "" if host == api => Ok(Kind::Cloud),
-            _ => Err(format!("is not the base URL of that API; write https://{api}").into()),
+            _ => Err(format!("is not the base URL of GitHub's API; write https://{api}").into()),
         };
     }
     match path {
@@ -260,7 +260,10 @@ fn kind_of(url: &Url) -> Result<Kind, Cow<'static, str>> {
         _ if is_loopback(host) => Err(FORMS.into()),
         _ => {
             let root = url.origin().ascii_serialization();
-            Err(format!("is no base URL; for Enterprise Server write {root}/api/v3").into())
+            Err(format!(
+                "is not the base URL of GitHub's API; for Enterprise Server write {root}/api/v3"
+            )
+            .into())
         }
     }
 }
