@@ -19,6 +19,7 @@ mod error;
 mod evaluate;
 mod finding;
 mod identity;
+mod outside;
 mod probe;
 mod reads;
 mod refused;
@@ -45,7 +46,7 @@ use jiff::Timestamp;
 use self::app::WantedOfApp;
 use self::evaluate::CheckedValue;
 use self::identity::Asker;
-use self::probe::Outsider;
+use self::outside::Outsider;
 use self::schedule::Schedule;
 use crate::config::Config;
 use crate::journal::Journal;
@@ -221,10 +222,10 @@ impl Checks {
                 let used = used_repositories(policies, &declared.name);
                 let outsiders = self.outsiders(policies, declared, &used).await;
                 if declared.repositories.is_empty() {
-                    let open = probe::undeclared(asker, subject, &used, &outsiders).await?;
+                    let open = outside::undeclared(asker, subject, &used, &outsiders).await?;
                     findings.extend(open);
                 } else {
-                    findings.push(probe::outside(asker, &outsiders).await?);
+                    findings.push(outside::find(asker, &outsiders).await?);
                 }
                 evaluated.private = reached.private;
             }
