@@ -1,8 +1,8 @@
 //! The only file that prints: results to stdout, everything else to stderr.
 //!
 //! Text that came over the socket may have been chosen by someone else (an `about`, a caller's
-//! program), so control characters are shown as escapes and cannot drive the terminal. JSON and
-//! audit records are passed on byte for byte; they escape such characters themselves.
+//! program), so characters that drive a terminal, change the order of text or cannot be seen are shown as
+//! escapes. JSON is passed on byte for byte, but at a terminal it has escapes for them too, which mean the same.
 //!
 //! With `--json` each line on stderr is an object too, so that a program finds why a command failed: `note`,
 //! `warning`, or `error` with `code`, `hint` and `exit_code`.
@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use broker_protocol::client::Response;
+use broker_protocol::printable;
 use broker_protocol::token_shape::{self, Shape};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -47,7 +48,15 @@ pub(crate) fn json(body: &[u8]) -> Result<(), Failure> {
     let mut text = Zeroizing::new(Vec::with_capacity(body.len() + 1));
     text.extend_from_slice(body.trim_ascii_end());
     text.push(b'\n');
-    bytes(&text)
+    json_line(&text)
+}
+
+/// Prints lines of JSON as they are; at a terminal, with escapes for what would drive it.
+pub(crate) fn json_line(line: &[u8]) -> Result<(), Failure> {
+    match str::from_utf8(line) {
+        Ok(text) if stdout_is_terminal() => bytes(printable::json(text).as_bytes()),
+        _ => bytes(line),
+    }
 }
 
 /// Prints JSON where no one answer of the broker is the result.
@@ -209,7 +218,7 @@ pub(crate) fn ask_secretly(prompt: &str) -> Result<Zeroizing<String>, Failure> {
 pub(crate) fn ask_yes(question: &str) -> Result<bool, Failure> {
     let asked = |error: io::Error| Failure::new(format!("cannot ask on the terminal: {error}"));
     let mut err = io::stderr().lock();
-    write!(err, "{question} [y/N] ").map_err(asked)?;
+    write!(err, "{} [y/N] ", printable(question)).map_err(asked)?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(asked)?;
     Ok(matches!(
@@ -223,17 +232,9 @@ pub(crate) fn or_dash(value: Option<impl Display>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
 
-/// The text with control characters as escapes; newlines stay where a text has several lines.
+/// The text with escapes for what would drive a terminal; newlines stay where a text has several lines.
 pub(crate) fn printable(text: impl Display) -> String {
-    let mut out = String::new();
-    for c in text.to_string().chars() {
-        if c.is_control() && c != '\n' {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out
+    printable::lines(&text.to_string()).into_owned()
 }
 
 #[cfg(test)]
@@ -241,9 +242,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_from_elsewhere_cannot_drive_the_terminal() {
+    fn text_from_elsewhere_cannot_drive_the_terminal_or_change_its_order() {
         assert_eq!(printable("plain\nlines"), "plain\nlines");
         assert_eq!(printable("\x1b[2J\u{9b}x"), "\\u{1b}[2J\\u{9b}x");
+        assert_eq!(printable("a\u{202e}b\u{200b}"), "a\\u{202e}b\\u{200b}");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use broker_process_group::ProcessGroup;
+use broker_protocol::printable::is_hidden;
 
 /// The program and its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,7 +172,7 @@ fn one_line(bytes: &[u8]) -> String {
     let printable = text
         .trim()
         .chars()
-        .map(|c| if c.is_control() { ' ' } else { c });
+        .map(|c| if is_hidden(c) { ' ' } else { c });
     printable.collect()
 }
 

@@ -3,6 +3,7 @@
 use broker_protocol::api::{Exposure, SecretList, SecretState, SecretView};
 use broker_protocol::check::Verdict;
 use broker_protocol::names::ONE_PASSWORD_TOKEN;
+use broker_protocol::printable::is_hidden;
 use jiff::Timestamp;
 
 use crate::account;
@@ -129,7 +130,7 @@ fn escaped(cell: &str) -> String {
         if "|\\`*<[".contains(c) {
             out.push('\\');
         }
-        out.push(if c.is_control() { ' ' } else { c });
+        out.push(if is_hidden(c) { ' ' } else { c });
     }
     out
 }
@@ -143,6 +144,7 @@ mod tests {
         assert_eq!(escaped("a|b"), "a\\|b");
         assert_eq!(escaped("a\\|b"), "a\\\\\\|b");
         assert_eq!(escaped("one\ntwo\x1b[2J"), "one two \\[2J");
+        assert_eq!(escaped("one\u{202e}two\u{200b}"), "one two ");
         assert_eq!(escaped("repo:status, read:org"), "repo:status, read:org");
     }
 

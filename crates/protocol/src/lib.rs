@@ -3,7 +3,7 @@
 //! Names that are parsed once and are valid ever after ([`names`]), the bodies of HTTP API v1
 //! ([`api`], [`check`], [`moving`], [`rotation`]), the stable words a program may match on ([`error`]), where values
 //! come from ([`source`]), how passphrases and values are read ([`as_read`], [`value_form`], [`token_shape`]), how bytes
-//! are spelled ([`hex`]), how text is shown ([`similar`]), the permissions that GitHub documents ([`permissions`]),
+//! are spelled ([`hex`]), how text is shown ([`printable`], [`similar`]), the permissions that GitHub documents ([`permissions`]),
 //! where things are stored on disk ([`paths`]), who has a store open ([`holder`]) and how things get on disk
 //! ([`whole_file`]). Both sides link this crate, and neither links the other.
 //!
@@ -22,6 +22,7 @@ pub mod moving;
 pub mod names;
 pub mod paths;
 pub mod permissions;
+pub mod printable;
 pub mod rotation;
 pub mod similar;
 pub mod source;

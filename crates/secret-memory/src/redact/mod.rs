@@ -15,7 +15,7 @@ mod writer;
 
 use std::borrow::Cow;
 
-use broker_protocol::value_form::is_invisible;
+use broker_protocol::printable::is_hidden;
 
 pub use shape::TokenKind;
 pub use writer::{Format, Masked, Redacting, TracingError, init_tracing, install_panic_hook};
@@ -44,7 +44,7 @@ pub fn mask(text: &[u8]) -> Cow<'_, [u8]> {
 pub fn words(text: &str, most: usize) -> String {
     let masked = mask(text.as_bytes());
     let masked = str::from_utf8(&masked).unwrap_or_default();
-    let seen = masked.chars().filter(|c| !is_invisible(*c));
+    let seen = masked.chars().filter(|c| c.is_control() || !is_hidden(*c));
     let words = seen.map(|c| if c.is_control() { ' ' } else { c });
     words.take(most).collect::<String>().trim().to_owned()
 }

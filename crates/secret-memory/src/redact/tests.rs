@@ -60,6 +60,12 @@ fn every_kind_is_known_and_masked_from_end_to_end() {
 }
 
 #[test]
+fn what_another_program_says_is_one_line_in_the_order_in_which_it_is_written() {
+    let said = "one\ntwo\u{202e}three\u{200b}four\x1b[2J";
+    assert_eq!(words(said, 80), "one twothreefour [2J");
+}
+
+#[test]
 fn what_holds_more_than_a_token_is_of_no_kind() {
     for (canary, _) in canaries() {
         assert_eq!(kind_of(&format!("token {canary}")), None);
