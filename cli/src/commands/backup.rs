@@ -12,6 +12,7 @@ use std::path::Path;
 
 use broker_protocol::api::BackUp;
 use broker_protocol::client::{ClientError, Request};
+use broker_protocol::counted::counted;
 use broker_protocol::hex;
 use broker_protocol::whole_file::{self, NotAFile, WholeFile};
 use serde::Serialize;
@@ -50,8 +51,10 @@ pub(crate) fn make(broker: &Broker, asked: &Backup, json: bool) -> Result<(), Fa
         return ui::print_json(&made);
     }
     ui::line(format_args!(
-        "{} contains the backup: {} bytes, SHA-256 {}",
-        made.file, made.bytes, made.sha256
+        "{} contains the backup: {}, SHA-256 {}",
+        made.file,
+        counted(made.bytes, "byte"),
+        made.sha256
     ))?;
     ui::note(format_args!(
         "prove that it opens: tokenctl backup --verify {}",
@@ -82,8 +85,9 @@ fn to_stdout(broker: &Broker, asked: &Backup, json: bool) -> Result<(), Failure>
     let made = download(broker, asked, &mut out)?;
     out.flush().map_err(Failure::Output)?;
     ui::note(format_args!(
-        "the backup was written: {} bytes, SHA-256 {}",
-        made.bytes, made.sha256
+        "the backup was written: {}, SHA-256 {}",
+        counted(made.bytes, "byte"),
+        made.sha256
     ));
     ui::note(KEEP_APART);
     Ok(())

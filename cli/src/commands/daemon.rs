@@ -1,4 +1,4 @@
-//! What the daemon does without a running broker: `init`, `policy check|test|explain`, `backup
+//! What the daemon does without a running broker: `init`, `policy check|test`, `policy explain` of files, `backup
 //! --verify`, `restore`.
 //!
 //! They need vault and policy, which this program does not link. So it makes way for the `tokend`
@@ -11,6 +11,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process;
 
 use broker_protocol::api::Reloaded;
+use broker_protocol::counted::counted;
 
 use crate::args::{Global, Passed};
 use crate::broker::Broker;
@@ -59,9 +60,9 @@ pub(crate) fn run_either_way(
 pub(crate) fn reload(broker: &Broker, json: bool) -> Result<(), Failure> {
     ui::answer(&broker.reload()?, json, |loaded: Reloaded| {
         ui::line(format_args!(
-            "{} purposes in {} files are in force",
-            loaded.purposes,
-            loaded.files.len()
+            "in force: {} in {}",
+            counted(loaded.purposes, "purpose"),
+            counted(loaded.files.len() as u64, "file")
         ))?;
         for lease in &loaded.revoked {
             ui::line(format_args!(

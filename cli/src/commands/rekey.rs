@@ -5,6 +5,7 @@ use std::os::fd::AsFd as _;
 
 use broker_protocol::api::{CredentialWanted, Rekey as RekeyBody, Rekeyed, Status};
 use broker_protocol::client::Request;
+use broker_protocol::counted::counted;
 use nix::poll::{PollFd, PollFlags, poll};
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -50,8 +51,10 @@ pub(crate) fn run(broker: &Broker, asked: &Rekey, json: bool) -> Result<(), Fail
         ui::json(&answer.body)?;
     } else {
         ui::line(format_args!(
-            "re-keyed: version {} of the root key, from the {}; {} data keys under it",
-            done.version, done.root_key, done.data_keys
+            "re-keyed: version {} of the root key, from the {}; {} under it",
+            done.version,
+            done.root_key,
+            counted(done.data_keys, "data key")
         ))?;
     }
     if let Some(left) = done.left {

@@ -4,6 +4,7 @@
 
 use broker_protocol::api::{SecretSet, SecretView, SetSecret, UndoSecret};
 use broker_protocol::client::Request;
+use broker_protocol::counted::counted;
 use broker_protocol::names::SecretName;
 use broker_protocol::token_shape::{self, Shape};
 use jiff::Timestamp;
@@ -233,10 +234,10 @@ fn show(secret: SecretView) -> Result<(), Failure> {
         table.field(
             "exposed to",
             format_args!(
-                "{} for {}, {} leases, last {}",
+                "{} for {}, {}, last {}",
                 account::name(exposed.uid),
                 exposed.purpose,
-                exposed.leases,
+                counted(exposed.leases, "lease"),
                 clock::short(exposed.last)
             ),
         );

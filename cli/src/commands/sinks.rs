@@ -1,6 +1,7 @@
 //! `secret sinks` and `secret revoke`: where else a value is kept, and its end everywhere.
 
 use broker_protocol::api::SecretList;
+use broker_protocol::counted::counted;
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::{SecretRevoked, SinkList, SinkStatus};
 
@@ -68,8 +69,8 @@ pub(crate) fn revoke(broker: &Broker, name: &SecretName, json: bool) -> Result<(
             "not revoked yet: GitHub still accepts it"
         };
         ui::line(format_args!(
-            "{name} is {state}; {} leases on it were revoked",
-            revoked.leases_ended
+            "{name} is {state}; revoked with it: {}",
+            counted(revoked.leases_ended, "lease")
         ))?;
     }
     for sink in &revoked.sinks {

@@ -3,9 +3,9 @@
 //! Names that are parsed once and are valid ever after ([`names`]), the bodies of HTTP API v1
 //! ([`api`], [`check`], [`moving`], [`rotation`]), the stable words a program may match on ([`error`]), where values
 //! come from ([`source`]), how passphrases and values are read ([`as_read`], [`value_form`], [`token_shape`]), how bytes
-//! are spelled ([`hex`]), how text is shown ([`printable`], [`similar`]), the permissions that GitHub documents ([`permissions`]),
-//! where things are stored on disk ([`paths`]), who has a store open ([`holder`]) and how things get on disk
-//! ([`whole_file`]). Both sides link this crate, and neither links the other.
+//! are spelled ([`hex`]), how text is shown ([`printable`], [`counted`], [`similar`]), the permissions that GitHub
+//! documents ([`permissions`]), where things are stored on disk ([`paths`]), who has a store open ([`holder`]) and how
+//! things get on disk ([`whole_file`]). Both sides link this crate, and neither links the other.
 //!
 //! Not here: decisions, secrets, the audit log's format (that is `broker-audit`).
 
@@ -14,6 +14,7 @@ pub mod as_read;
 pub mod causes;
 pub mod check;
 pub mod client;
+pub mod counted;
 pub mod duration;
 pub mod error;
 pub mod hex;

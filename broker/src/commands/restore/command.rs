@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use broker_audit_writer::LogIdentity;
 use broker_clock::Clock;
+use broker_protocol::counted::counted;
 use broker_protocol::paths::Paths;
 use broker_vault::root_key::{Keyring, Passphrase, RootKeySource, Wrap};
 use clap::Args;
@@ -104,8 +105,10 @@ pub fn run(
     }
     writeln!(
         out,
-        "old audit log: {}, {} records at the backup, head {}; keep it, and its leases are not honoured",
-        manifest.log.log_id, manifest.log.records, manifest.log.head
+        "old audit log: {}, {} at the backup, head {}; keep it, and its leases are not honoured",
+        manifest.log.log_id,
+        counted(manifest.log.records, "record"),
+        manifest.log.head
     )?;
     for note in &restored.notes {
         writeln!(out, "note: {note}")?;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use broker_protocol::counted::counted;
 use broker_protocol::value_form::BadValue;
 
 use crate::FailureKind;
@@ -107,8 +108,8 @@ impl OnePasswordError {
 fn again_in(again: Option<Duration>) -> String {
     again.map_or_else(String::new, |again| {
         format!(
-            "; it answers again in {} minutes",
-            again.as_secs().div_ceil(60)
+            "; it answers again in {}",
+            counted(again.as_secs().div_ceil(60), "minute")
         )
     })
 }
