@@ -5,6 +5,7 @@
 
 mod caller;
 mod event;
+mod kinds;
 mod lease;
 mod line;
 
@@ -13,5 +14,6 @@ pub use self::event::{
     BrokerEvent, Event, GitHubEvent, GraphqlRequest, LeaseEvent, LogEvent, MoveEvent, PolicyEvent,
     ProxyEvent, RotationEvent, SecretEvent, VaultEvent,
 };
+pub use self::kinds::KINDS;
 pub use self::lease::{Issued, Lease};
 pub use self::line::{Body, write_line};
