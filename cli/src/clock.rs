@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use broker_protocol::duration;
 use jiff::Timestamp;
 
 /// This moment, by the wall clock.
@@ -87,6 +88,20 @@ pub(crate) fn parse(text: &str) -> Result<Timestamp, String> {
     })
 }
 
+/// Parses the same, or how long ago it was: `1h`.
+pub(crate) fn parse_past(text: &str) -> Result<Timestamp, String> {
+    past(text, now())
+}
+
+fn past(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    // Each ends in a unit, and no moment does.
+    let Ok(span) = duration::parse(text) else {
+        return parse(text).map_err(|error| format!("{error}; or how long ago (`1h`)"));
+    };
+    now.checked_sub(span)
+        .map_err(|error| format!("too long ago: {error}"))
+}
+
 /// Waits.
 #[expect(
     clippy::disallowed_methods,
@@ -109,6 +124,22 @@ mod tests {
         );
         for bad in ["", "tomorrow", "2027-02-30", "20.02.2027", "2027-2-2"] {
             assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_moment_in_the_past_is_a_date_an_instant_or_how_long_ago_it_was() {
+        let now = parse("2026-11-21T12:00:00Z").unwrap();
+        for (text, moment) in [
+            ("1h", "2026-11-21T11:00:00Z"),
+            ("90d", "2026-08-23T12:00:00Z"),
+            ("2026-11-20", "2026-11-20T00:00:00Z"),
+            ("2026-11-20T07:00:00Z", "2026-11-20T07:00:00Z"),
+        ] {
+            assert_eq!(short(past(text, now).unwrap()), moment, "{text}");
+        }
+        for bad in ["", "0h", "1", "h", "-1h", "yesterday"] {
+            assert!(past(bad, now).is_err(), "{bad}");
         }
     }
 

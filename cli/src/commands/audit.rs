@@ -4,15 +4,17 @@
 //! trust neither. The rest reads through the broker, which records that as `audit.read`, or with
 //! `--dir` the files themselves, where the account may.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::thread;
 
 use broker_audit::files::{self, Tail};
 use broker_protocol::api::AuditHead;
+use broker_protocol::counted::counted;
 
 use crate::args::{AuditCommand, AuditSource};
 use crate::broker::Broker;
-use crate::commands::records::{Records, summary, wanted};
+use crate::commands::records::{AccountNames, Records, Search, summary};
 use crate::error::Failure;
 use crate::ui;
 
@@ -24,20 +26,28 @@ pub(crate) fn run(broker: &Broker, command: AuditCommand, json: bool) -> Result<
             follow,
             from,
         } => {
+            let mut show = Shown::of(broker, &from, json);
             let records = records(broker, from);
-            let mut next = records.last(lines, &mut |line| print(line, json))?;
+            let mut next = records.last(lines, &mut |line| show.print(line))?;
             if !follow {
                 return Ok(());
             }
             loop {
-                next = records.wait_for(next, &mut |line| print(line, json))?;
+                next = records.wait_for(next, &mut |line| show.print(line))?;
             }
         }
-        AuditCommand::Search { wanted: w, from } => {
-            records(broker, from).each(0, None, &mut |line| match wanted(line, &w) {
-                true => print(line, json),
-                false => Ok(()),
-            })
+        AuditCommand::Search {
+            wanted,
+            limit,
+            from,
+        } => {
+            let mut show = Shown::of(broker, &from, json);
+            search(
+                &records(broker, from),
+                Search::new(wanted)?,
+                limit,
+                &mut |line| show.print(line),
+            )
         }
         AuditCommand::Export { from, to, source } => {
             records(broker, source).each(from, to, &mut ui::bytes)
@@ -53,16 +63,66 @@ fn records(broker: &Broker, from: AuditSource) -> Records<'_> {
     from.dir.map_or(Records::Broker(broker), Records::Directory)
 }
 
-/// One record, with its newline, as it is or in short.
-fn print(line: &[u8], json: bool) -> Result<(), Failure> {
-    if json {
-        return ui::bytes(line);
+fn search(
+    records: &Records<'_>,
+    mut search: Search,
+    limit: Option<usize>,
+    show: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let Some(limit) = limit else {
+        return records.each(0, None, &mut |line| match search.finds(line) {
+            true => show(line),
+            false => Ok(()),
+        });
+    };
+    let mut last = VecDeque::new();
+    records.each(0, None, &mut |line| {
+        if search.finds(line) {
+            last.push_back(line.to_vec());
+            if last.len() > limit {
+                last.pop_front();
+            }
+        }
+        Ok(())
+    })?;
+    last.iter().try_for_each(|line| show(line))
+}
+
+/// How records are shown: as they are, or each in a line.
+enum Shown {
+    Json,
+    Text {
+        /// `None` where the log may be another machine's, whose accounts this one does not know.
+        names: Option<AccountNames>,
+    },
+}
+
+impl Shown {
+    fn of(broker: &Broker, from: &AuditSource, json: bool) -> Self {
+        let own = from.dir.as_ref().is_none_or(|dir| {
+            let real = (dir.canonicalize(), broker.places.audit.canonicalize());
+            matches!(real, (Ok(dir), Ok(own)) if dir == own)
+        });
+        if json {
+            return Self::Json;
+        }
+        let names = own.then(AccountNames::default);
+        Self::Text { names }
     }
-    match summary(line) {
-        Some(text) => ui::line(text),
-        None => Err(Failure::new(
-            "a line of the log is not a record; `tokenctl audit verify` shows which",
-        )),
+
+    /// Prints one record, which has its newline.
+    fn print(&mut self, line: &[u8]) -> Result<(), Failure> {
+        let text = match self {
+            Self::Json => return ui::json_line(line),
+            Self::Text { names: Some(names) } => summary(line, &mut |uid| names.of(uid).to_owned()),
+            Self::Text { names: None } => summary(line, &mut |uid| uid.to_string()),
+        };
+        match text {
+            Some(text) => ui::line(text),
+            None => Err(Failure::new(
+                "a line of the log is not a record; `tokenctl audit verify` shows which",
+            )),
+        }
     }
 }
 
@@ -90,8 +150,8 @@ fn verify(broker: &Broker, mut paths: Vec<PathBuf>, json: bool) -> Result<(), Fa
     }
     if verified.unfinished > 0 {
         ui::note(format_args!(
-            "{} bytes at the end are a record being written, or an incomplete one",
-            verified.unfinished
+            "{} at the end: a record being written, or an incomplete one",
+            counted(verified.unfinished, "byte")
         ));
     }
     let report = &verified.report;

@@ -91,6 +91,8 @@ fn records_are_read_from_files_byte_for_byte() {
             "     4  2026-11-21T07:00:04Z  broker.stopped    why=\"stop 4\"",
         ]
     );
+    let last = broker.run(&["audit", "search", "--limit", "2", "--dir", dir]);
+    assert_eq!(last.stdout, tail.stdout);
     let since = ["--since", "2026-11-21T07:00:04Z", "--kind", "broker"];
     let search = ["audit", "search", "--dir", dir, "--json"];
     let found = broker.run(&[&search[..], &since[..]].concat());
@@ -120,4 +122,54 @@ fn records_are_asked_of_the_broker_page_by_page_up_to_the_end_there_was() {
     assert_eq!(lines.len(), 1498);
     assert_eq!((lines[0], lines[1497]), ("{\"seq\":2}", "{\"seq\":1499}"));
     assert_eq!(out(&broker.run(&["audit", "key"])), "KEY\n");
+}
+
+/// A broker with a log of one refusal, by root, whose reason tries to be another line.
+fn broker_with_a_refusal() -> FakeBroker {
+    FakeBroker::answering(|seen| {
+        if seen.line.starts_with("GET /v1/audit/head") {
+            let head = serde_json::json!({
+                "records": 1, "head": "00", "key": "KEY", "directory": "/d"
+            });
+            return (200, head.to_string());
+        }
+        let record = serde_json::json!({
+            "seq": 0, "time": "2026-11-21T07:00:00.000000Z", "kind": "lease.denied",
+            "caller": {"uid": 0, "gid": 0}, "purpose": "p", "reason": "\u{202e}ylthgin\n\u{200b}"
+        });
+        (200, format!("{record}\n"))
+    })
+}
+
+#[test]
+fn accounts_have_names_and_text_that_a_caller_chose_cannot_change_its_order() {
+    let broker = broker_with_a_refusal();
+    let line = "     0  2026-11-21T07:00:00Z  lease.denied      caller=root  purpose=p  \
+                reason=\"\\u{202e}ylthgin\\n\\u{200b}\"\n";
+    for command in [&["tail"][..], &["search"], &["search", "--caller", "root"]] {
+        let shown = broker.run(&[&["audit"], command].concat());
+        assert_eq!((out(&shown), err(&shown)), (line, ""), "{command:?}");
+    }
+    let json = broker.run(&["audit", "tail", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(out(&json)).unwrap();
+    assert_eq!(json["caller"]["uid"], 0);
+}
+
+#[test]
+fn a_search_for_what_cannot_be_there_is_an_error() {
+    let broker = broker_with_a_refusal();
+    for (option, value, why) in [
+        ("--kind", "lease.grant", "close to it: `lease.granted`"),
+        (
+            "--caller",
+            "no-such-account",
+            "there is no account `no-such-account` on this machine",
+        ),
+        ("--since", "yesterday", "how long ago (`1h`)"),
+    ] {
+        let refused = broker.run(&["audit", "search", option, value]);
+        assert_eq!(refused.status.code(), Some(2), "{option}");
+        assert!(err(&refused).contains(why), "{}", err(&refused));
+    }
+    assert!(broker.seen().is_empty());
 }
