@@ -245,8 +245,12 @@ async fn announce(app: &App, root_key: Option<&'static str>) -> Result<(), Start
         boot_id: app.journal.boot_id().as_str(),
     };
     app.journal.record(&started).await?;
-    let files = &app.policies.in_force().files;
-    app.journal.record(&PolicyEvent::Loaded { files }).await?;
+    let loaded = PolicyEvent::Loaded {
+        by: None,
+        on: Some("start"),
+        files: &app.policies.in_force().files,
+    };
+    app.journal.record(&loaded).await?;
     if let Some(root_key) = root_key {
         let unlocked = VaultEvent::Unlocked { by: None, root_key };
         app.journal.record(&unlocked).await?;

@@ -107,9 +107,9 @@ async fn unlock(
 /// - 400 `PoliciesRefused`, 503 `NotRecorded`
 async fn reload_policies(
     State(operations): State<Arc<Operations>>,
-    _operator: Operator,
+    Operator(by): Operator,
 ) -> Result<Json<Reloaded>, Refusal> {
-    completed(async move { operations.reload_policies().await }).await
+    completed(async move { operations.reload_policies(Some(&by)).await }).await
 }
 
 /// Makes a new root key.

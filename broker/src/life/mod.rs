@@ -158,7 +158,7 @@ fn reload(operations: &Arc<Operations>, systemd: &Systemd) {
     let (operations, systemd) = (Arc::clone(operations), systemd.clone());
     tokio::spawn(async move {
         systemd.tell(NotifyState::Reloading);
-        if let Ok(reloaded) = operations.reload_policies().await {
+        if let Ok(reloaded) = operations.reload_policies(None).await {
             tracing::info!(purposes = reloaded.purposes, "policies reloaded");
         }
         systemd.tell(NotifyState::Ready);

@@ -10,7 +10,7 @@ async fn a_tokens_requests_count_against_the_login_that_policy_declares_until_gi
     assert_eq!(limits.principal_of(&bot()), None);
     let declared = "[secret.bot]\nkind = 'classic'\nowner = 'acme-bot'\n";
     scratch.policy("s.toml", declared);
-    scratch.app.operations.reload_policies().await.unwrap();
+    scratch.app.operations.reload_policies(None).await.unwrap();
     let principal = limits.principal_of(&bot());
     assert_eq!(principal, Some(Principal::user("acme-bot")));
     let unknown = limits.principal_of(&"unknown".parse().unwrap());
@@ -22,7 +22,7 @@ async fn nobody_is_asked_for_who_has_no_lease_and_nobody_while_the_store_is_lock
     let scratch = Scratch::new("");
     let declared = "[secret.bot]\nkind = 'classic'\nowner = 'acme-bot'\n";
     scratch.policy("s.toml", declared);
-    scratch.app.operations.reload_policies().await.unwrap();
+    scratch.app.operations.reload_policies(None).await.unwrap();
     let limits = &scratch.app.limits;
     let due = |leased: &[SecretName]| {
         let leased = leased.iter().cloned().collect();

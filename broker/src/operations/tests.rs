@@ -50,13 +50,13 @@ async fn policies_that_are_refused_leave_those_in_force_and_their_fault_is_told(
     let scratch = with_a_lease().await;
     let operations = &scratch.app.operations;
     scratch.policy("broken.toml", "purpose = ");
-    let refused = operations.reload_policies().await;
+    let refused = operations.reload_policies(None).await;
     assert!(matches!(refused, Err(UpkeepError::Policies(_))));
     assert_eq!(scratch.recorded().last().unwrap(), "policy.refused");
     assert!(scratch.app.policies.fault().is_some());
     assert_eq!(scratch.app.leases.list(None).len(), 1);
     scratch.policy("broken.toml", "[secret.other]\nkind = 'classic'\n");
-    operations.reload_policies().await.unwrap();
+    operations.reload_policies(None).await.unwrap();
     assert_eq!(scratch.app.policies.fault(), None);
 }
 
@@ -69,7 +69,7 @@ async fn a_lease_that_new_policies_no_longer_allow_is_revoked_with_the_reload() 
          permissions = { issues = 'write' }\nttl = { default = '15m' }\n\
          [[allow]]\ncaller = { uid = 1 }\n",
     );
-    let reloaded = scratch.app.operations.reload_policies().await.unwrap();
+    let reloaded = scratch.app.operations.reload_policies(None).await.unwrap();
     assert_eq!(reloaded.revoked.len(), 1);
     assert!(scratch.app.leases.list(None).is_empty());
 }

@@ -34,6 +34,28 @@ fn p5_a_reload_ends_the_leases_that_the_new_policies_would_not_grant() {
 }
 
 #[test]
+fn the_record_of_a_load_says_who_had_it_done() {
+    let broker = InProcess::with_label_sync();
+    let at_start = broker.home.records_of("policy.loaded").pop().unwrap();
+    assert_eq!(
+        (&at_start["on"], at_start.get("by")),
+        (&json!("start"), None)
+    );
+    broker.reload();
+    broker.home.policy("broken.toml", "nonsense = 1\n");
+    assert_eq!(broker.http("POST", "/v1/policies/reload", "").status, 400);
+    for kind in ["policy.loaded", "policy.refused"] {
+        let record = broker.home.records_of(kind).pop().unwrap();
+        let own = nix::unistd::geteuid().as_raw();
+        assert_eq!(
+            (&record["by"]["uid"], record.get("on")),
+            (&json!(own), None),
+            "{kind}"
+        );
+    }
+}
+
+#[test]
 fn a_reload_leaves_alone_what_the_new_policies_still_allow() {
     let broker = InProcess::with_label_sync();
     let lease = take(&broker, r#","permissions":{"issues":"read"},"ttl":60"#);
