@@ -3,7 +3,7 @@
 //! Each service owns its counters; `status::figures` names them, and reads everything else
 //! that a scraper is shown when it is asked for.
 
-use broker_policy::Terms;
+use broker_protocol::names::{Delivery, Purpose};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
@@ -32,10 +32,11 @@ pub(crate) struct TokenCounters {
     pub(crate) revoked: Counter,
 }
 
-/// The counter of leases of a purpose; it exists from the first, so that a scraper sees it rise from zero.
-pub(crate) fn granted(counters: &Counters<2>, purpose: &Terms) -> Counter {
+/// The counter of a purpose's leases that deliver this; it exists from the first, so that a scraper sees it rise
+/// from zero.
+pub(crate) fn granted(counters: &Counters<2>, purpose: &Purpose, deliver: Delivery) -> Counter {
     counters.get_or_create_owned(&[
-        ("purpose", purpose.purpose.to_string()),
-        ("deliver", purpose.deliver.as_str().to_owned()),
+        ("purpose", purpose.to_string()),
+        ("deliver", deliver.as_str().to_owned()),
     ])
 }

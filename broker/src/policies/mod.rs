@@ -9,11 +9,12 @@ mod load;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use broker_policy::{Host, PolicySet, SecretKind};
-use broker_protocol::names::{Purpose, SecretName};
+use broker_protocol::names::{Delivery, Purpose, SecretName};
 use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
 use tokio::task::JoinError;
@@ -39,20 +40,34 @@ pub(crate) struct InForce {
     pub(crate) since: Timestamp,
     /// SHA-256 of every file, hexadecimal, by its name.
     pub(crate) files: BTreeMap<String, String>,
-    /// Leases granted, by purpose.
-    pub(crate) granted: BTreeMap<Purpose, Counter>,
+    /// Leases granted, by purpose and by each thing that it may deliver: a fallback may deliver another.
+    granted: BTreeMap<Purpose, Vec<(Delivery, Counter)>>,
 }
 
 impl InForce {
     pub(crate) fn since(now: Timestamp, loaded: Loaded, counters: &Counters<2>) -> Self {
         let purposes = loaded.set.purposes().map(|purpose| &purpose.whole);
-        let granted =
-            purposes.map(|terms| (terms.purpose.clone(), metrics::granted(counters, terms)));
+        let granted = purposes.map(|terms| {
+            let fallback = terms.fallback.iter().map(|fallback| fallback.deliver);
+            let delivered = iter::once(terms.deliver).chain(fallback);
+            let counter = |deliver| metrics::granted(counters, &terms.purpose, deliver);
+            let counters = delivered.map(|deliver| (deliver, counter(deliver)));
+            (terms.purpose.clone(), counters.collect())
+        });
         Self {
             granted: granted.collect(),
             since: now,
             set: loaded.set,
             files: loaded.files,
+        }
+    }
+
+    /// Counts a lease that was granted, by what was delivered.
+    pub(crate) fn count_granted(&self, purpose: &Purpose, delivered: Delivery) {
+        let mut counters = self.granted.get(purpose).into_iter().flatten();
+        let counter = counters.find(|(deliver, _)| *deliver == delivered);
+        if let Some((_, counter)) = counter {
+            counter.inc();
         }
     }
 }

@@ -126,8 +126,6 @@ impl Leases {
             return Err(error);
         };
         let why = error.to_string();
-        let purpose = [("purpose", grant.purpose.to_string())];
-        self.counters.fallbacks.get_or_create(&purpose).inc();
         self.grant_lease(asked, grant, Some(why.into())).await
     }
 
@@ -190,8 +188,10 @@ impl Leases {
                     hold.keep();
                 }
                 self.usage.granted(&lease);
-                if let Some(granted) = policies.granted.get(&lease.purpose) {
-                    granted.inc();
+                policies.count_granted(&lease.purpose, lease.deliver);
+                if lease.fallback.is_some() {
+                    let purpose = [("purpose", lease.purpose.to_string())];
+                    self.counters.fallbacks.get_or_create(&purpose).inc();
                 }
                 if let Some(over) = over {
                     Box::pin(self.record_expiry(&over, SUPERSEDED)).await;

@@ -143,6 +143,38 @@ fn where_the_app_is_not_installed_the_fallback_is_used_and_recorded() {
 }
 
 #[test]
+fn a_lease_is_counted_by_what_was_delivered() {
+    let setting = Setting::with(FALLBACK);
+    let figures = || {
+        let metrics = setting.broker.http("GET", "/metrics", "").body;
+        let text = String::from_utf8(metrics).unwrap();
+        let figure = |metric: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(metric));
+            line.unwrap_or_default().trim().to_owned()
+        };
+        let granted = r#"tokend_leases_granted_total{purpose="acme-import",deliver="#;
+        [
+            figure(&format!("{granted}\"installation\"}}")),
+            figure(&format!("{granted}\"raw\"}}")),
+            figure("tokend_fallbacks_total{purpose=\"acme-import\"}"),
+        ]
+    };
+    assert_eq!(figures(), ["0", "0", ""]);
+    setting.take(&json!({}));
+    setting
+        .broker
+        .done("DELETE", "/v1/secrets/acme-import-app", "");
+    assert_eq!(setting.take(&json!({}))["deliver"], "raw");
+    assert_eq!(figures(), ["1", "1", "1"]);
+    // What is not handed out is not counted.
+    let old = "/v1/secrets/acme-import-old-token";
+    setting.broker.done("DELETE", old, "");
+    let refused = setting.broker.lease(r#"{"purpose":"acme-import"}"#);
+    assert_eq!(refused.status, 409);
+    assert_eq!(figures(), ["1", "1", "1"]);
+}
+
+#[test]
 fn a_refusal_for_lack_of_permission_never_leads_to_the_fallback() {
     let setting = Setting::with(FALLBACK);
     let message = "The permissions requested are not granted to this installation.";
