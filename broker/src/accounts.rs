@@ -3,7 +3,7 @@
 use std::ffi::CString;
 
 use broker_policy::Accounts;
-use nix::unistd::{Group, Uid, User, getgrouplist};
+use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 
 /// Looks names up in `/etc/passwd` and whatever else the name service reads. A name service that
 /// fails is taken as not knowing the name: the rule that has it then matches no one.
@@ -19,6 +19,20 @@ impl SystemAccounts {
         let groups = getgrouplist(&name, user.gid).ok()?;
         let groups = groups.into_iter().map(|gid| gid.as_raw()).collect();
         Some((user.gid.as_raw(), groups))
+    }
+
+    /// What an account is called.
+    #[must_use]
+    pub fn name_of(self, uid: u32) -> Option<String> {
+        let user = User::from_uid(Uid::from_raw(uid)).ok().flatten()?;
+        Some(user.name)
+    }
+
+    /// What a group is called.
+    #[must_use]
+    pub fn group_name_of(self, gid: u32) -> Option<String> {
+        let group = Group::from_gid(Gid::from_raw(gid)).ok().flatten()?;
+        Some(group.name)
     }
 }
 

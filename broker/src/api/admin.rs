@@ -1,5 +1,5 @@
-//! What operators do to the store as a whole: lock and unlock it, load the policies again, change the root
-//! key, make a backup; and whether values outside the vault can be read.
+//! What operators do to the store as a whole: lock and unlock it, change the root key, make a backup; and whether values
+//! outside the vault can be read.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use broker_protocol::api::{
-    BackUp, CredentialWanted, Health, Lock, Locked, Rekey, Rekeyed, Reloaded, SourcesProbed, Unlock,
+    BackUp, CredentialWanted, Health, Lock, Locked, Rekey, Rekeyed, SourcesProbed, Unlock,
 };
 use broker_vault::RekeyRequest;
 use broker_vault::root_key::{NotARootKeySource, Passphrase};
@@ -26,7 +26,6 @@ pub(super) fn routes() -> Router<App> {
         .route("/v1/sources/probe", post(probe_sources))
         .route("/v1/lock", post(lock))
         .route("/v1/unlock", post(unlock))
-        .route("/v1/policies/reload", post(reload_policies))
         .route("/v1/rekey", post(rekey))
         .route("/v1/backup", post(back_up))
 }
@@ -95,21 +94,6 @@ async fn unlock(
         status: "unlocked".to_owned(),
         reasons: Vec::new(),
     }))
-}
-
-/// Loads the policies again.
-///
-/// All files or none. Live leases are evaluated by the new set.
-///
-/// # Answers
-///
-/// - 200: they are in force
-/// - 400 `PoliciesRefused`, 503 `NotRecorded`
-async fn reload_policies(
-    State(operations): State<Arc<Operations>>,
-    Operator(by): Operator,
-) -> Result<Json<Reloaded>, Refusal> {
-    completed(async move { operations.reload_policies(Some(&by)).await }).await
 }
 
 /// Makes a new root key.

@@ -13,6 +13,7 @@ mod extract;
 mod leases;
 mod moves;
 mod page;
+mod policies;
 mod purposes;
 mod repositories;
 mod rotations;
@@ -74,6 +75,7 @@ fn router(app: App) -> Router {
         .merge(moves::routes())
         .merge(rotations::routes())
         .merge(repositories::routes())
+        .merge(policies::routes())
         .merge(admin::routes())
         .merge(audit::routes())
         .fallback(no_such_path)

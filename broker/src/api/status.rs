@@ -14,6 +14,7 @@ use super::extract::{Asking, Operator};
 use crate::app::App;
 use crate::config::Config;
 use crate::leases::Leases;
+use crate::policies::Policies;
 use crate::status::Status;
 
 pub(super) fn routes() -> Router<App> {
@@ -45,11 +46,13 @@ pub fn metrics_router(app: App) -> Router {
 async fn status(
     State(status): State<Arc<Status>>,
     State(leases): State<Arc<Leases>>,
+    State(policies): State<Arc<Policies>>,
     State(config): State<Arc<Config>>,
     Asking(caller): Asking,
 ) -> Json<api::Status> {
     if config.is_operator(&caller) {
         leases.flush_usage().await;
+        policies.look_at_files().await;
         status.named_files.look().await;
     }
     Json(status.status(&caller))

@@ -1,10 +1,13 @@
-//! The policies in force, and why those on disk are not.
+//! The policies in force, why those on disk are not, and what they say to a request that is not made.
 //!
 //! A request keeps the set it began with; code that must know whether it still holds asks
 //! `still_in_force`. Loading decides nothing else: what follows from another set (leases that
 //! end, values that are no longer kept) is `operations`'s.
 
+mod described;
+mod explain;
 mod load;
+mod on_disk;
 #[cfg(test)]
 mod tests;
 
@@ -19,9 +22,12 @@ use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
 use tokio::task::JoinError;
 
+use self::on_disk::OnDisk;
 use crate::caller::Programs;
 use crate::metrics::{self, Counters};
 
+pub(crate) use self::described::KnownAccounts;
+pub(crate) use self::explain::{ExplainError, explain, explained};
 pub use self::load::LoadError;
 pub(crate) use self::load::{Loaded, load};
 
@@ -30,6 +36,7 @@ pub(crate) struct Policies {
     host: Host,
     in_force: RwLock<Arc<InForce>>,
     fault: Mutex<Option<String>>,
+    on_disk: Arc<OnDisk>,
     /// Leases granted, by purpose and delivery.
     pub(crate) granted: Counters<2>,
 }
@@ -81,6 +88,7 @@ impl Policies {
             host,
             in_force: RwLock::new(Arc::new(InForce::since(now, loaded, &granted))),
             fault: Mutex::default(),
+            on_disk: Arc::default(),
             granted,
         }
     }

@@ -186,6 +186,7 @@ impl Status {
             purposes: policies.set.purposes().count() as u64,
             policies_loaded_at: policies.since,
             policy_fault: self.policies.fault(),
+            policy_files_changed: self.policies.changed_files(),
             memory_locked: self.vault.keys_are_in_locked_memory().unwrap_or(true),
             github: self.limits.github_status(),
             secrets,

@@ -37,6 +37,7 @@ fn every_documented_operation_answers_as_documented() {
     let mut seen = BTreeSet::new();
     let to_vault = r#"{"to":"vault"}"#;
     let to_file = r#"{"to":"file:/nowhere/at/all","dry_run":true}"#;
+    let no_account = r#"{"purpose":"label-sync","caller":{"uid":4000000001}}"#;
     let to_nowhere = r#"{"to":"nowhere"}"#;
     for (method, template, name, body, status) in [
         ("POST", "/v1/leases", "", full, 201),
@@ -117,6 +118,22 @@ fn every_documented_operation_answers_as_documented() {
         ("GET", "/readyz", "", "", 200),
         ("GET", "/metrics", "", "", 200),
         ("POST", "/v1/policies/reload", "", "", 200),
+        (
+            "POST",
+            "/v1/policies/explain",
+            "",
+            r#"{"purpose":"label-sync"}"#,
+            200,
+        ),
+        ("POST", "/v1/policies/explain", "", wide, 200),
+        (
+            "POST",
+            "/v1/policies/explain",
+            "",
+            r#"{"purpose":"none"}"#,
+            404,
+        ),
+        ("POST", "/v1/policies/explain", "", no_account, 400),
         ("POST", "/v1/sources/probe", "", "", 200),
         ("POST", "/v1/rekey", "", "", 200),
         ("POST", "/v1/rekey", "", r#"{"root_key":"hsm"}"#, 400),
@@ -269,7 +286,7 @@ fn a_request_with_an_unknown_field_is_refused_wherever_a_body_is_taken() {
         assert!(detail.starts_with("the body is refused"), "{detail}");
         tried += 1;
     }
-    assert_eq!(tried, 11);
+    assert_eq!(tried, 12);
 }
 
 #[test]

@@ -41,6 +41,15 @@ broker, by variables such as HTTPS_PROXY, SSL_CERT_FILE and GIT_CONFIG_COUNT.
 gh, git, curl, Python, and Node from version 24 on read them. Either all
 purposes of a command deliver \"proxy\", or none.";
 
+pub(super) const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  tokenctl policy explain label-sync
+  tokenctl policy explain label-sync --user alice --repo acme/site --permission issues=write
+  tokenctl policy explain label-sync --unit label-sync.service --request \"GET /user\"
+
+The running broker is asked what it has loaded. That is for operators; for others, and where no broker
+runs, the files on disk are explained, which need not be what is in force.";
+
 pub(super) const GIT_EXAMPLES: &str = "\
 Set up:
   git config --global credential.helper '!tokenctl git-credential'

@@ -5,6 +5,7 @@
 mod audit;
 mod examples;
 mod exec;
+mod explain;
 mod rotate;
 mod secret;
 mod values;
@@ -21,10 +22,11 @@ use clap_complete::engine::ArgValueCandidates;
 
 pub(crate) use self::audit::{AuditCommand, AuditSource, Wanted};
 use self::examples::{
-    BACKUP_EXAMPLES, EXEC_EXAMPLES, EXIT_CODES, GET_EXAMPLES, GIT_EXAMPLES, IMPORT_EXAMPLES,
-    LOCK_EXAMPLES, REKEY_EXAMPLES, ROTATE_EXAMPLES,
+    BACKUP_EXAMPLES, EXEC_EXAMPLES, EXIT_CODES, EXPLAIN_EXAMPLES, GET_EXAMPLES, GIT_EXAMPLES,
+    IMPORT_EXAMPLES, LOCK_EXAMPLES, REKEY_EXAMPLES, ROTATE_EXAMPLES,
 };
 pub(crate) use self::exec::{Exec, Relay};
+pub(crate) use self::explain::{Explain, Who};
 pub(crate) use self::rotate::Rotate;
 pub(crate) use self::secret::{
     Declaration, Import, RepositoryCommand, SecretAdd, SecretCommand, SecretMove,
@@ -51,7 +53,7 @@ pub(crate) struct CommandLine {
 }
 
 /// What every command takes.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct Global {
     /// The broker's configuration file [env: TOKEND_CONFIG]
     #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILE")]
@@ -249,8 +251,8 @@ pub(crate) enum PolicyCommand {
     #[command(disable_help_flag = true)]
     Test(Passed),
     /// Show which rule allows a request, or why each rule does not
-    #[command(disable_help_flag = true)]
-    Explain(Passed),
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(Box<Explain>),
     /// Reload the policies
     Reload,
 }

@@ -2,11 +2,9 @@
 //!
 //! The path that scripts wait for: parse, connect, one write, one read, print.
 
-use std::collections::BTreeMap;
-
 use broker_protocol::api::{LeaseAnswer, LeaseRequest, LeaseView, Until};
 use broker_protocol::client::{ClientError, Request, Response};
-use broker_protocol::names::Purpose;
+use broker_protocol::names::{Level, PermissionName, Permissions, Purpose};
 use broker_protocol::permissions;
 use zeroize::Zeroizing;
 
@@ -78,8 +76,25 @@ pub(crate) fn request(
     ask: Ask,
     until: Option<Until>,
 ) -> Result<LeaseRequest, Failure> {
-    let mut permissions = BTreeMap::new();
-    for (name, level) in ask.permissions {
+    let permissions = all_permissions(ask.permissions)?;
+    Ok(LeaseRequest {
+        purpose,
+        repositories: Some(ask.repositories).filter(|list| !list.is_empty()),
+        organization: ask.organization,
+        permissions: Some(permissions).filter(|map| !map.is_empty()),
+        ttl: ask.ttl.map(|ttl| ttl.as_secs()),
+        reason: ask.reason,
+        until,
+        fresh: ask.fresh,
+    })
+}
+
+/// Those of all `--permission`.
+pub(crate) fn all_permissions(
+    given: Vec<(PermissionName, Level)>,
+) -> Result<Permissions, Failure> {
+    let mut permissions = Permissions::new();
+    for (name, level) in given {
         if let Some(before) = permissions.insert(name.clone(), level)
             && before != level
         {
@@ -91,16 +106,7 @@ pub(crate) fn request(
             )));
         }
     }
-    Ok(LeaseRequest {
-        purpose,
-        repositories: Some(ask.repositories).filter(|list| !list.is_empty()),
-        organization: ask.organization,
-        permissions: Some(permissions).filter(|map| !map.is_empty()),
-        ttl: ask.ttl.map(|ttl| ttl.as_secs()),
-        reason: ask.reason,
-        until,
-        fresh: ask.fresh,
-    })
+    Ok(permissions)
 }
 
 /// Takes a lease. Prints a note if GitHub refuses the value behind it.

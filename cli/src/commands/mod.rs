@@ -6,6 +6,7 @@ mod check;
 mod daemon;
 mod doctor;
 mod exec;
+mod explain;
 pub(crate) mod generate;
 mod get;
 mod git_credential;
@@ -50,9 +51,7 @@ pub(crate) fn run(line: CommandLine, dumps: &core_dump::Before) -> Result<(), Fa
         Command::Policy(PolicyCommand::Test(passed)) => {
             daemon::run(&["policy", "test"], &passed, &global)
         }
-        Command::Policy(PolicyCommand::Explain(passed)) => {
-            daemon::run(&["policy", "explain"], &passed, &global)
-        }
+        Command::Policy(PolicyCommand::Explain(asked)) => explain::run(*asked, global),
         Command::Policy(PolicyCommand::Reload) => daemon::reload(&find(global)?, json),
         Command::Get(asked) => get::run(&find(global)?, asked, json),
         Command::Exec(exec) => exec::run(|| find(global), exec, dumps),

@@ -1,6 +1,7 @@
 //! `status`: the broker, its secrets and your leases.
 
 use broker_protocol::api::{BrokerStatus, GitHubStatus, Status, WarningChannel};
+use broker_protocol::counted::counted;
 
 use crate::account;
 use crate::broker::Broker;
@@ -96,8 +97,8 @@ fn operators_part(table: &mut Table, all: &BrokerStatus) {
     table.field(
         "audit log",
         format_args!(
-            "{} records, head {head}…{}",
-            all.audit_records,
+            "{}, head {head}…{}",
+            counted(all.audit_records, "record"),
             fault.map_or_else(String::new, |why| format!(" REFUSES: {why}"))
         ),
     );
@@ -105,10 +106,10 @@ fn operators_part(table: &mut Table, all: &BrokerStatus) {
     table.field(
         "policies",
         format_args!(
-            "{} purpose{}, loaded {}{}",
-            all.purposes,
-            if all.purposes == 1 { "" } else { "s" },
+            "{}, loaded {}{}{}",
+            counted(all.purposes, "purpose"),
             clock::short(all.policies_loaded_at),
+            not_loaded(&all.policy_files_changed),
             fault.map_or_else(String::new, |why| format!(" RELOAD REFUSED: {why}"))
         ),
     );
@@ -135,6 +136,24 @@ fn operators_part(table: &mut Table, all: &BrokerStatus) {
     table.field("keys in memory", memory);
     for channel in &all.warning_channels {
         table.field("warnings to", channel_line(channel));
+    }
+}
+
+/// What of the policy files is not in force.
+fn not_loaded(changed: &[String]) -> String {
+    match changed {
+        [] => String::new(),
+        changed => format!("; NOT LOADED: {}", few(changed)),
+    }
+}
+
+/// The first of them, and how many there are besides.
+pub(crate) fn few(names: &[String]) -> String {
+    let (few, rest) = names.split_at(names.len().min(3));
+    let few = few.join(", ");
+    match rest.len() {
+        0 => few,
+        more => format!("{few} and {more} more"),
     }
 }
 

@@ -29,7 +29,8 @@ fn broker(github: &Value, secret: &Value, probed: &Value) -> FakeBroker {
             },
             "live_leases": 0, "raw_leases": 0, "audit_records": 1, "audit_head": "00",
             "audit_key": "", "audit_fault": null, "purposes": 0, "policies_loaded_at": at,
-            "policy_fault": null, "memory_locked": true, "github": github, "secrets": [held],
+            "policy_fault": null, "policy_files_changed": ["a.toml", "b.toml", "c.toml", "d.toml"],
+            "memory_locked": true, "github": github, "secrets": [held],
             "warnings": held["warnings"],
         },
     });
@@ -144,4 +145,22 @@ fn one_fault_of_a_secret_is_one_finding_and_a_rejected_value_is_wrong() {
         assert_eq!(text.lines().filter(about).count(), 1, "{text}");
         assert!(!text.contains("the same, as the broker says it"), "{text}");
     }
+}
+
+#[test]
+fn policy_files_that_are_not_in_force_are_named() {
+    let broker = broker(
+        &json!({"api": "https://ghe.test", "breaker": "closed", "last_answer": null,
+                                "principals": []}),
+        &json!({}),
+        &json!({"sources": []}),
+    );
+    let doctor = broker.run(&["doctor"]);
+    let changed = "policies on disk were changed after the policies in force were loaded: a.toml, b.toml, \
+                   c.toml and 1 more";
+    assert!(out(&doctor).contains(changed), "{}", out(&doctor));
+    let status = broker.run(&["status"]);
+    let line =
+        "0 purposes, loaded 2026-11-21T07:00:00Z; NOT LOADED: a.toml, b.toml, c.toml and 1 more\n";
+    assert!(out(&status).contains(line), "{}", out(&status));
 }

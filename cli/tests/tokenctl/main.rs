@@ -13,6 +13,7 @@ mod answers;
 mod audit;
 mod doctor;
 mod exec;
+mod explain;
 mod fake_broker;
 mod git;
 mod import;

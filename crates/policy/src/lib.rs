@@ -8,7 +8,7 @@
 //! caller as the kernel described it. The same inputs give the same decision, on every machine.
 //!
 //! The language for authors, and how far each attribute of a caller can be trusted: `docs/reference/policies.md`.
-//! Not here: reading files and their modes (`policy_files`), printing (`commands::policy`).
+//! Not here: reading files and their modes (`policy_files`), looking accounts up (`caller::described`).
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -34,7 +34,7 @@ mod who;
 mod tests;
 
 pub use decide::decide;
-pub use explain::{Missed, RuleExplained};
+pub use explain::{Asker, Explanation, RequestLine};
 pub use finding::{Finding, Place, PolicyErrors};
 pub use purpose::{Budget, NoBudget, PurposePolicy, Rule};
 pub use request::{Caller, Decision, Denial, Fallback, Grant, Request, Terms};

@@ -108,6 +108,27 @@ impl PolicySet {
         rules.any(|rule| rule.who.names_sha256())
     }
 
+    /// Whether some rule names this account, by its name.
+    #[must_use]
+    pub fn names_user(&self, name: &str) -> bool {
+        let mut rules = self.purposes().flat_map(|policy| &policy.rules);
+        rules.any(|rule| rule.who.names_user(name))
+    }
+
+    /// Whether some rule names this group, by its name.
+    #[must_use]
+    pub fn names_group(&self, name: &str) -> bool {
+        let mut rules = self.purposes().flat_map(|policy| &policy.rules);
+        rules.any(|rule| rule.who.names_group(name))
+    }
+
+    /// The purpose's name that this one most likely meant, as `" (did you mean `x`?)"`, or nothing.
+    #[must_use]
+    pub fn meant_purpose(&self, name: &Purpose) -> String {
+        let known = self.purposes.keys().map(Purpose::as_str);
+        did_you_mean(name.as_str(), known)
+    }
+
     /// What authors should look at, by file and line.
     #[must_use]
     pub fn warnings(&self) -> &[Finding] {

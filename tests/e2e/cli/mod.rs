@@ -187,6 +187,54 @@ fn tokenctl_runs_the_tokend_beside_it_and_none_from_the_path() {
 }
 
 #[test]
+fn what_is_explained_is_in_force_where_a_broker_runs_and_the_files_where_none_does() {
+    let broker = TestBroker::with_label_sync();
+    let rules = LABEL_SYNC.replace("UID", "4711");
+    broker.home.policy("label-sync.toml", &rules);
+    let explain = ["policy", "explain", "label-sync"];
+    let ran = broker.home.ctl(&explain);
+    assert!(ran.stdout.contains("label-sync.toml#1 (line "), "{ran:?}");
+    assert!(ran.stdout.contains(") speaks\n"), "{ran:?}");
+    assert!(ran.stdout.contains("\nin force since "), "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("changed on disk since (label-sync.toml)"),
+        "{ran:?}"
+    );
+
+    let home = broker.stop();
+    let wide = [
+        "--permission",
+        "issues=admin",
+        "--request",
+        "GET /repos/acme/site/labels",
+    ];
+    let ran = home.ctl(&[&explain[..], &wide].concat());
+    assert!(ran.status.success(), "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("note: the broker was not asked: no broker "),
+        "{ran:?}"
+    );
+    assert!(ran.stdout.contains("uid must be 4711"), "{ran:?}");
+    let files = format!(
+        "these are the files in {}; a broker that runs need not have loaded them\n",
+        home.places.policies.display()
+    );
+    assert!(ran.stdout.ends_with(&files), "{ran:?}");
+    let ran = home.ctl(&[&explain[..], &["--json"]].concat()).success();
+    let said: Value = serde_json::from_str(&ran).unwrap();
+    assert_eq!(said["outcome"], "denied");
+    let ran = home.ctl(&[&explain[..], &["--user", "no-such-account"]].concat());
+    assert_eq!(ran.code(), Some(2), "{ran:?}");
+    assert!(
+        ran.stdout
+            .contains("there is no account `no-such-account` on this machine"),
+        "{ran:?}"
+    );
+}
+
+#[test]
 fn a_recovery_passphrase_asked_for_too_late_is_refused_and_not_passed_over() {
     let home = Home::ready();
     let ran = home.ctl(&["init", "--recovery"]);

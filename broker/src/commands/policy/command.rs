@@ -6,8 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use broker_policy::Caller;
 use broker_protocol::paths::Paths;
 
-use super::explain::ExplainAccounts;
-use super::{PolicyCommand, Where, WhoArgs, check, explain, test};
+use super::{Form, PolicyCommand, Where, check, explain, test};
 use crate::caller::{self, ProcEnv};
 use crate::config::{Config, ConfigError};
 use crate::policy_files::Owners;
@@ -18,14 +17,9 @@ pub enum PolicyCommandError {
     /// The broker's configuration says how policies are evaluated, and is refused.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The process of `--pid` cannot be read.
-    #[error("process {pid} cannot be read; is it still running?")]
-    Process {
-        /// Its number.
-        pid: i32,
-        /// Why.
-        source: io::Error,
-    },
+    /// `/proc` does not show it.
+    #[error("this process cannot be read")]
+    Itself(#[source] io::Error),
     /// Standard output takes no more.
     #[error("the answer could not be written")]
     Output(#[from] io::Error),
@@ -47,18 +41,23 @@ pub fn run(
     Ok(match command {
         PolicyCommand::Check { dir } => check(Where::new(dir.as_deref(), live), out)?,
         PolicyCommand::Test { dir } => test(Where::new(dir.as_deref(), live), out)?,
-        PolicyCommand::Explain {
-            purpose,
-            who,
-            request,
-            dir,
-        } => {
-            let accounts = ExplainAccounts::default();
-            let caller = who_asks(&who, &accounts)?;
+        PolicyCommand::Explain { asked, dir, json } => {
+            let form = if json { Form::Json } else { Form::Text };
             let at = Where::new(dir.as_deref(), live);
-            let asked = (&purpose, request.as_ref());
-            explain(at, asked, &caller, &accounts, out)?
+            explain(at, *asked, &this_caller()?, form, out)?
         }
+    })
+}
+
+/// This process, which was `tokenctl` a moment ago: what it runs now says nothing of who asks.
+fn this_caller() -> Result<Caller, PolicyCommandError> {
+    let own = i32::try_from(std::process::id()).unwrap_or_default();
+    let caller = ProcEnv::read().and_then(|proc_env| caller::of_running(own, &proc_env));
+    let caller = caller.map_err(PolicyCommandError::Itself)?;
+    Ok(Caller {
+        exe: None,
+        sha256: None,
+        ..caller
     })
 }
 
@@ -70,13 +69,4 @@ fn owners(places: &Paths) -> Owners {
         Ok(store) => own.and(store.uid()),
         Err(_) => own,
     }
-}
-
-fn who_asks(who: &WhoArgs, accounts: &ExplainAccounts) -> Result<Caller, PolicyCommandError> {
-    let Some(pid) = who.pid else {
-        return Ok(who.caller(accounts));
-    };
-    ProcEnv::read()
-        .and_then(|proc_env| caller::of_running(pid, &proc_env))
-        .map_err(|source| PolicyCommandError::Process { pid, source })
 }

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 
 use broker_policy::cases::Verdict;
 use broker_policy::{Host, PolicySet, cases, cut};
-use broker_protocol::names::Purpose;
+use broker_protocol::api::ExplainRequest;
+use broker_protocol::counted::counted;
 use clap::Subcommand;
 
 use crate::accounts::SystemAccounts;
@@ -22,12 +23,10 @@ use crate::policy_files::{self, Owners, PolicyFiles, PolicyFilesError};
 
 pub mod command;
 mod explain;
-mod request_line;
 #[cfg(test)]
 mod tests;
 
-pub use explain::{ExplainAccounts, WhoArgs, explain};
-pub use request_line::RequestLine;
+pub use explain::{Form, explain, question};
 
 /// Checks policies, runs their decision tables, or says which rule speaks for a caller.
 #[derive(Debug, Clone, Subcommand)]
@@ -42,19 +41,18 @@ pub enum PolicyCommand {
         /// A checkout of policies; the live ones if absent
         dir: Option<PathBuf>,
     },
-    /// Show which rule allows a request, and why each other rule does not
+    /// Say what the policies say to a request, for `tokenctl policy explain`
+    #[command(hide = true)]
     Explain {
-        /// The purpose
-        purpose: Purpose,
-        /// Who asks
-        #[command(flatten)]
-        who: Box<WhoArgs>,
-        /// A request to GitHub: what it needs, such as "GET /repos/acme/site/labels"
-        #[arg(long, value_name = "METHOD /PATH")]
-        request: Option<RequestLine>,
+        /// What is asked, as `POST /v1/policies/explain` takes it
+        #[arg(value_name = "JSON", value_parser = question)]
+        asked: Box<ExplainRequest>,
         /// A checkout of policies; the live ones if absent
         #[arg(long)]
         dir: Option<PathBuf>,
+        /// Print JSON instead of text
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -134,8 +132,8 @@ pub fn check(at: Where<'_>, out: &mut dyn Write) -> io::Result<u8> {
     writeln!(
         out,
         "{verdict}: {} and {} in {}",
-        counted(purposes, "purpose"),
-        counted(secrets, "secret"),
+        counted(purposes as u64, "purpose"),
+        counted(secrets as u64, "secret"),
         at.dir().display()
     )?;
     Ok(code)
@@ -201,7 +199,7 @@ pub fn test(at: Where<'_>, out: &mut dyn Write) -> io::Result<u8> {
         writeln!(out, "note: {place}: no case is allowed by {rule}")?;
     }
     let failed = report.failed();
-    let cases = counted(report.outcomes.len(), "case");
+    let cases = counted(report.outcomes.len() as u64, "case");
     writeln!(out, "{cases}, {failed} failed")?;
     Ok(u8::from(failed > 0))
 }
@@ -211,9 +209,4 @@ fn failed<E: Display>(out: &mut dyn Write, errors: impl IntoIterator<Item = E>) 
         writeln!(out, "error: {error}")?;
     }
     Ok(1)
-}
-
-fn counted(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
 }

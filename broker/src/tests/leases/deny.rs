@@ -38,6 +38,17 @@ fn p7_a_purpose_that_is_not_yours_looks_like_one_that_does_not_exist() {
     };
     assert_eq!(show("job-bobs"), show("job-none"));
 
+    // Why it is so, operators alone are told.
+    for name in ["job-alic", "job-bobs", "job-none", "not a name"] {
+        let body = format!(r#"{{"purpose":"{name}"}}"#);
+        let answer = broker.http_as(ALICE, "POST", "/v1/policies/explain", &body);
+        let detail = &answer.json()["detail"];
+        assert_eq!(
+            (answer.status, detail),
+            (403, &json!("only operators may do this"))
+        );
+    }
+
     // The log tells an operator which it was.
     let why: Vec<_> = broker
         .home

@@ -56,6 +56,66 @@ fn the_record_of_a_load_says_who_had_it_done() {
 }
 
 #[test]
+fn what_is_explained_is_in_force_and_the_files_that_are_not_are_named() {
+    let broker = InProcess::with_label_sync();
+    let explain = || {
+        let body = r#"{"purpose":"label-sync"}"#;
+        let said = broker.done("POST", "/v1/policies/explain", body).json();
+        let changed = broker.http("GET", "/v1/status", "").json();
+        let changed = changed["broker"].get("policy_files_changed");
+        assert_eq!(said.get("files_changed"), changed);
+        (
+            said["outcome"].clone(),
+            said["rule"].clone(),
+            changed.cloned(),
+        )
+    };
+    let rule = json!("label-sync.toml#1");
+    assert_eq!(explain(), (json!("allowed"), rule.clone(), None));
+    // What is on disk is not what a request meets.
+    let hour = r#"{ default = "15m", max = "1h" }"#;
+    let policies = &broker.home.places.policies;
+    broker
+        .home
+        .policy("label-sync.toml", &policy("{ uid = 4242 }", hour));
+    broker.home.policy("new.toml", "");
+    let changed = json!(["label-sync.toml", "new.toml"]);
+    assert_eq!(explain(), (json!("allowed"), rule, Some(changed)));
+    take(&broker, "");
+    broker.reload();
+    assert_eq!(explain(), (json!("denied"), Value::Null, None));
+    assert_eq!(broker.lease(r#"{"purpose":"label-sync"}"#).status, 403);
+    // A file that is gone is still in force, and so is all of a set that cannot be read.
+    fs::remove_file(policies.join("new.toml")).unwrap();
+    assert_eq!(explain().2, Some(json!(["new.toml"])));
+    fs::write(policies.join("new.toml"), b"\xff").unwrap();
+    let unreadable = explain().2.unwrap();
+    let why = unreadable[0].as_str().unwrap();
+    assert!(why.ends_with("new.toml is not UTF-8 text"), "{why}");
+}
+
+#[test]
+fn what_is_asked_is_explained_as_it_would_be_decided() {
+    let broker = InProcess::with_label_sync();
+    let explain = |body: Value| {
+        let said = broker.done("POST", "/v1/policies/explain", &body.to_string());
+        said.json()
+    };
+    let wide = explain(json!({"purpose": "label-sync", "permissions": {"issues": "admin"}}));
+    assert_eq!(wide["outcome"], "too_wide");
+    let lines = wide["lines"].as_array().unwrap();
+    let refused = "refused, too_wide: permission `issues: admin`; the rule allows `write`";
+    assert_eq!(lines.last().unwrap(), refused);
+    let other = explain(json!({"purpose": "label-sync", "caller": {"uid": 65534}}));
+    assert_eq!(other["outcome"], "denied");
+    let first = other["lines"][0].as_str().unwrap();
+    assert!(first.ends_with(" (uid 65534)"), "{first}");
+    let nothing_happened = ["lease.granted", "lease.denied"];
+    let records = nothing_happened.map(|kind| broker.home.records_of(kind).len());
+    assert_eq!(records, [0, 0]);
+}
+
+#[test]
 fn a_reload_leaves_alone_what_the_new_policies_still_allow() {
     let broker = InProcess::with_label_sync();
     let lease = take(&broker, r#","permissions":{"issues":"read"},"ttl":60"#);

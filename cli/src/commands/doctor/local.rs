@@ -3,14 +3,12 @@
 
 use std::fs::{self, Metadata};
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use broker_protocol::api::BrokerStatus;
 use broker_protocol::paths::Paths;
 use broker_protocol::token_shape::{self, Shape};
-use jiff::Timestamp;
 
 use super::Findings;
 
@@ -93,27 +91,6 @@ pub(super) fn next_start(found: &mut Findings, places: &Paths, all: &BrokerStatu
         found.wrong(
             format!("{} is gone: the next start leaves the store locked", key.display()),
             "put it back from its backup; until then, `tokenctl unlock --passphrase` after each start",
-        );
-    }
-    let changed = |meta: Metadata| {
-        let nanoseconds = i32::try_from(meta.ctime_nsec()).unwrap_or_default();
-        Timestamp::new(meta.ctime(), nanoseconds).is_ok_and(|at| at > all.policies_loaded_at)
-    };
-    // Decision tables are no part of what is in force.
-    let is_policy = |name: &[u8]| name.ends_with(b".toml") && !name.ends_with(b".cases.toml");
-    let mut policies = fs::read_dir(&places.policies)
-        .into_iter()
-        .flatten()
-        .flatten();
-    // Else they were read again, and rejected: a finding of its own.
-    if all.policy_fault.is_none()
-        && policies.any(|file| {
-            is_policy(file.file_name().as_bytes()) && file.metadata().is_ok_and(changed)
-        })
-    {
-        found.look(
-            "a policy on disk was changed after the policies in force were loaded",
-            "tokenctl policy check; then tokenctl policy reload",
         );
     }
 }

@@ -12,6 +12,7 @@ use broker_protocol::paths::Paths;
 
 use super::{Findings, sources};
 use crate::clock;
+use crate::commands::status::few;
 
 pub(super) fn from_status(found: &mut Findings, status: &Status) {
     let own = env!("CARGO_PKG_VERSION");
@@ -66,6 +67,15 @@ fn for_operators(found: &mut Findings, all: &BrokerStatus) {
     if let Some(why) = &all.policy_fault {
         found.wrong(
             format!("the policies on disk are rejected and the old ones in force: {why}"),
+            "tokenctl policy check; then tokenctl policy reload",
+        );
+    }
+    if !all.policy_files_changed.is_empty() && all.policy_fault.is_none() {
+        let changed = few(&all.policy_files_changed);
+        found.look(
+            format!(
+                "policies on disk were changed after the policies in force were loaded: {changed}"
+            ),
             "tokenctl policy check; then tokenctl policy reload",
         );
     }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use broker_protocol::api::ExplainedOutcome;
 use broker_protocol::names::{Level, Permissions};
 
 use super::*;
-use crate::{Denial, Grant, Missed, NamesOnly};
+use crate::{Asker, Denial, Grant, NamesOnly};
 
 fn grant(set: &PolicySet, request: &Request) -> Grant {
     match decide(set, request) {
@@ -308,25 +309,60 @@ fn an_explanation_says_what_each_rule_missed_and_which_one_speaks() {
         "[[allow]]\ncaller = { user = 'bob', unit = 'x.service' }\n\
          [[allow]]\ncaller = { group = 'staff' }\n[[allow]]\ncaller = { uid = 1000 }\n",
     );
-    let explained = set
-        .explain(&"label-sync".parse().unwrap(), &alice())
-        .unwrap();
-    let missed = |attribute, wanted: &str, has: Option<&str>| Missed {
-        attribute,
-        wanted: wanted.to_owned(),
-        has: has.map(str::to_owned),
-    };
+    let explain = |request: &Request| set.explain(request, ALICE, None);
+    let explained = explain(&ask(alice())).unwrap();
+    assert_eq!(explained.outcome, ExplainedOutcome::Allowed);
+    assert_eq!(explained.rule.as_deref(), Some("p.toml#3"));
     assert_eq!(
-        explained[0].missed,
+        explained.lines[..4],
         [
-            missed("user", "bob (1001)", Some("1000")),
-            missed("unit", "x.service", None)
+            "label-sync for alice (uid 1000)",
+            "  p.toml#1 (line 8) misses: user must be bob, the caller has alice (uid 1000); \
+             unit must be x.service, the caller's is unknown",
+            "  p.toml#2 (line 10) misses: group must be staff, the caller has users",
+            "  p.toml#3 (line 12) speaks",
         ]
     );
+    let mut other = ask(alice());
+    other.purpose = "other".parse().unwrap();
+    assert_eq!(explain(&other), None);
+}
+
+const ALICE: Asker<'static> = Asker {
+    account: "alice (uid 1000)",
+    groups: "users",
+};
+
+#[test]
+fn an_explanation_of_what_is_asked_says_what_the_decision_says() {
+    let set =
+        with_rules("[[allow]]\ncaller = { user = 'alice' }\npermissions = { issues = 'read' }\n");
+    let mut request = ask(alice());
+    request.permissions = Some(permissions(&[("issues", Level::Write)]));
+    let explained = set.explain(&request, ALICE, None).unwrap();
+    assert_eq!(explained.outcome, ExplainedOutcome::TooWide);
+    assert_eq!(explained.rule.as_deref(), Some("p.toml#1"));
+    let gives = "gives repositories acme/*; organisation acme; permissions issues: read; for 15m, at \
+                 most 1h; as the stored token `bot` itself";
+    let refused = "refused, too_wide: permission `issues: write`; the rule allows `read`";
+    assert_eq!(explained.lines[2..], [gives, refused]);
+    request.permissions = None;
+    request.repositories = Some(vec!["acme/site".parse().unwrap()]);
+    request.ttl = Some(Duration::from_secs(60));
+    let request_line = "GET /repos/acme/other/labels".parse().unwrap();
+    let explained = set.explain(&request, ALICE, Some(&request_line)).unwrap();
+    assert_eq!(explained.outcome, ExplainedOutcome::Allowed);
     assert_eq!(
-        explained[1].missed,
-        [missed("group", "staff (50)", Some("1000"))]
+        explained.lines[2..],
+        [
+            "gives what is asked: repositories acme/site; organisation acme; permissions issues: \
+             read; for 1m, at most 1h; as the stored token `bot` itself",
+            "GET /repos/{owner}/{repo}/labels needs issues: read, or pull_requests: read on acme/other",
+            "the lease does not give that: repository `acme/other`; the lease allows `acme/site`",
+        ]
     );
-    assert_eq!(explained[2].missed, []);
-    assert!(set.explain(&"other".parse().unwrap(), &alice()).is_none());
+    request.caller = Caller::default().into();
+    let explained = set.explain(&request, ALICE, None).unwrap();
+    assert_eq!(explained.outcome, ExplainedOutcome::Denied);
+    assert_eq!(explained.lines.last().unwrap(), "denied: no rule matches");
 }

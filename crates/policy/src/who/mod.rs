@@ -60,6 +60,16 @@ impl Who {
         self.0.iter().any(sha256)
     }
 
+    pub(super) fn names_user(&self, wanted: &str) -> bool {
+        let is = |attribute: &Attribute| matches!(attribute, Attribute::User(name, _) if **name == *wanted);
+        self.0.iter().any(is)
+    }
+
+    pub(super) fn names_group(&self, wanted: &str) -> bool {
+        let is = |attribute: &Attribute| matches!(attribute, Attribute::Group(name, _) if **name == *wanted);
+        self.0.iter().any(is)
+    }
+
     fn account(&self) -> Option<u32> {
         self.0.iter().find_map(Attribute::account)
     }

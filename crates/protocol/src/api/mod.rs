@@ -6,6 +6,7 @@
 mod audit;
 mod lease;
 mod lock;
+mod policy;
 mod purpose;
 mod repository;
 mod root_key;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use self::audit::*;
 pub use self::lease::*;
 pub use self::lock::*;
+pub use self::policy::*;
 pub use self::purpose::*;
 pub use self::repository::*;
 pub use self::root_key::*;

@@ -1,43 +1,49 @@
 //! `explain`: the rules for a caller, and what a request needs.
 
-use broker_policy::Accounts as _;
-use clap::Parser;
+use broker_policy::Caller;
+use serde_json::{Map, Value, json};
 
 use super::*;
-
-#[derive(Parser)]
-struct Line {
-    #[command(subcommand)]
-    command: PolicyCommand,
-}
 
 fn explained(line: &[&str]) -> String {
     explained_in(&shipped(), line)
 }
 
+/// What is printed of files for another machine, and the exit code.
 fn explained_in(dir: &Path, line: &[&str]) -> String {
-    let line = Line::try_parse_from(["policy", "explain"].iter().chain(line)).unwrap();
-    let PolicyCommand::Explain {
-        purpose,
-        who,
-        request,
-        ..
-    } = line.command
-    else {
-        panic!("not explain");
-    };
-    let accounts = ExplainAccounts::default();
-    let caller = who.caller(&accounts);
-    let (at, asked) = (Where::Checkout(dir), (&purpose, request.as_ref()));
-    let (code, out) = output(|out| explain(at, asked, &caller, &accounts, out));
+    let asked = asked(line);
+    let at = Where::Checkout(dir);
+    let (code, out) = output(|out| explain(at, asked, &own(), Form::Text, out));
     format!("{out}{code}")
+}
+
+/// A purpose and options, as `tokenctl policy explain` takes them.
+fn asked(line: &[&str]) -> ExplainRequest {
+    let (purpose, options) = line.split_first().unwrap();
+    let (mut asked, mut caller) = (Map::new(), Map::new());
+    asked.insert("purpose".to_owned(), json!(purpose));
+    for option in options.chunks(2) {
+        let name = option[0].trim_start_matches("--").to_owned();
+        match name.as_str() {
+            "uid" => caller.insert(name, json!(option[1].parse::<u32>().unwrap())),
+            "user" | "unit" => caller.insert(name, json!(option[1])),
+            "repositories" => asked.insert(name, json!([option[1]])),
+            _ => asked.insert(name, json!(option[1])),
+        };
+    }
+    asked.insert("caller".to_owned(), Value::Object(caller));
+    question(&Value::Object(asked).to_string()).unwrap()
+}
+
+fn own() -> Caller {
+    Caller::default()
 }
 
 #[test]
 fn explain_says_what_every_rule_missed_and_what_the_one_that_speaks_gives() {
     assert_eq!(
         explained(&["auto-sync", "--unit", "auto-sync.service"]),
-        "auto-sync for a caller with an unknown account, unit auto-sync.service\n  \
+        "auto-sync for root (uid 0), unit auto-sync.service\n  \
          auto-sync.toml#1 (line 12) speaks\n\
          gives repositories acme/docs, acme/schemas, acme/site; \
          permissions contents: read, metadata: read; for 10m, at most 30m; \
@@ -51,7 +57,7 @@ fn explain_says_what_every_rule_missed_and_what_the_one_that_speaks_gives() {
     );
     assert_eq!(
         explained(&["acme-import", "--unit", "acme-import.service"]),
-        "acme-import for a caller with an unknown account, unit acme-import.service\n  \
+        "acme-import for root (uid 0), unit acme-import.service\n  \
          acme-import.toml#1 (line 18) speaks\n  \
          acme-import.toml#2 (line 21) misses: unit must be import-review.service, the caller has \
          acme-import.service\n\
@@ -61,13 +67,15 @@ fn explain_says_what_every_rule_missed_and_what_the_one_that_speaks_gives() {
          where `acme-import-app` is missing, expired or not installed there, \
          as the stored token `acme-import-old-token` itself\n0"
     );
-    let both = explained(&[
+    let both = [
         "label-sync",
         "--user",
         "alice",
         "--unit",
         "label-sync.service",
-    ]);
+    ];
+    let both = explained(&both);
+    assert!(both.starts_with("label-sync for alice ("), "{both}");
     assert!(
         both.contains("label-sync.toml#1 (line 16) speaks\n"),
         "{both}"
@@ -123,9 +131,63 @@ fn explain_says_what_a_request_needs_and_whether_the_rule_gives_it() {
         "GET user",
         "GET https://example.com/user",
     ] {
-        let line = ["policy", "explain", "auto-sync", "--request", wrong];
-        assert!(Line::try_parse_from(line).is_err(), "{wrong}");
+        let refused = explained(&["auto-sync", "--request", wrong]);
+        assert!(refused.starts_with("error: `request`: write "), "{refused}");
+        assert!(refused.ends_with("\n2"), "{refused}");
     }
+}
+
+#[test]
+fn explain_says_what_is_too_wide() {
+    let wide = explained(&[
+        "auto-sync",
+        "--unit",
+        "auto-sync.service",
+        "--repositories",
+        "acme/other",
+    ]);
+    let refused =
+        "refused, too_wide: repository `acme/other`; the rule allows `acme/site` and 2 more\n0";
+    assert!(wide.ends_with(refused), "{wide}");
+}
+
+#[test]
+fn explain_refuses_an_account_that_neither_the_machine_nor_a_rule_knows() {
+    assert_eq!(
+        explained(&["label-sync", "--user", "no-such-account"]),
+        "error: there is no account `no-such-account` on this machine, and no rule names one\n2"
+    );
+    let dir = checkout(&[SECRET, ("p.toml", PURPOSE)]);
+    let owners = Owners::of_this_process();
+    let host = Host::anywhere();
+    let live = Where::Live(dir.path(), &host, &owners);
+    let of_live = |line: &[&str], form| {
+        let (code, out) = output(|out| explain(live, asked(line), &own(), form, out));
+        format!("{out}{code}")
+    };
+    for (who, why) in [
+        (
+            ["--user", "no-such-account"],
+            "there is no account `no-such-account` on this machine",
+        ),
+        (
+            ["--uid", "4294967293"],
+            "there is no account with the uid 4294967293 on this machine",
+        ),
+    ] {
+        let refused = of_live(&[&["p"][..], &who].concat(), Form::Text);
+        assert_eq!(refused, format!("error: {why}\n2"));
+    }
+    let files = format!(
+        "p for root (uid 0)\ndenied: the purpose has no `[[allow]]`, so no one may use it\n\
+         these are the files in {}; a broker that runs need not have loaded them\n0",
+        dir.path().display()
+    );
+    assert_eq!(of_live(&["p"], Form::Text), files);
+    let answer = of_live(&["p"], Form::Json);
+    let answer: Value = serde_json::from_str(answer.trim_end_matches('0')).unwrap();
+    assert_eq!(answer["outcome"], "denied");
+    assert_eq!(answer.get("in_force_since"), None);
 }
 
 #[test]
@@ -206,22 +268,5 @@ fn explain_knows_git_and_what_goes_on_without_a_credential() {
         says("", download),
         "the request is refused whatever a rule gives: it is neither git nor Git LFS, and nothing else \
          on this host is covered by a permission\n"
-    );
-}
-
-#[test]
-fn a_named_account_brings_its_groups() {
-    let accounts = ExplainAccounts::default();
-    let who = WhoArgs {
-        user: Some("root".to_owned()),
-        group: vec!["no-such-group".to_owned()],
-        ..WhoArgs::default()
-    };
-    let caller = who.caller(&accounts);
-    assert_eq!((caller.uid, caller.gid), (0, 0));
-    assert!(
-        caller
-            .groups
-            .contains(&accounts.gid("no-such-group").unwrap())
     );
 }

@@ -1,8 +1,8 @@
 //! The policies of this repository: they load, and give what their tables say.
 
-use broker_policy::NamesOnly;
 use broker_policy::reach::Scope;
 use broker_policy::reach::graphql::Asked;
+use broker_policy::{NamesOnly, RequestLine};
 
 use super::*;
 

@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use broker_policy::reach::git::{self, GitRequest, NotGit};
-use broker_policy::reach::{self, Allowed, GithubHost, Need, Operation, Refusal, Refused, Scope};
+use crate::reach::git::{self, GitRequest, NotGit};
+use crate::reach::{self, Allowed, GithubHost, Need, Operation, Refusal, Refused, Scope};
 
 /// A method and a path; of the query only git's counts.
 #[derive(Debug, Clone)]
@@ -23,8 +23,7 @@ impl RequestLine {
     }
 
     /// Whether a purpose that is `public` lets it go on without a credential.
-    #[must_use]
-    pub fn is_public_read(&self, found: &Result<GitRequest, NotGit>) -> bool {
+    pub(super) fn is_public_read(&self, found: &Result<GitRequest, NotGit>) -> bool {
         match found {
             Ok(git) => git.is_read(),
             Err(no_git) => git::is_web_read(&self.method, *no_git),
@@ -32,17 +31,12 @@ impl RequestLine {
     }
 
     /// Whether its body says what it needs.
-    #[must_use]
-    pub fn is_graphql(&self) -> bool {
+    pub(super) fn is_graphql(&self) -> bool {
         self.host == GithubHost::Api && self.method == "POST" && self.path == "/graphql"
     }
 
     /// What it needs of a lease, under a purpose with these `paths`.
-    ///
-    /// # Errors
-    ///
-    /// A request that no lease allows.
-    pub fn needs(&self, paths: &[Operation]) -> Result<Vec<Need>, Refusal> {
+    pub(super) fn needs(&self, paths: &[Operation]) -> Result<Vec<Need>, Refusal> {
         reach::needs(self.host, &self.method, &self.path, paths)
     }
 
