@@ -28,7 +28,7 @@ pub enum Form {
 /// # Errors
 ///
 /// What is wrong with it.
-pub fn question(text: &str) -> Result<ExplainRequest, String> {
+pub fn question(text: &str) -> Result<Box<ExplainRequest>, String> {
     serde_json::from_str(text).map_err(|error| format!("not what the API takes: {error}"))
 }
 

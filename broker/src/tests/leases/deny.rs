@@ -38,7 +38,7 @@ fn p7_a_purpose_that_is_not_yours_looks_like_one_that_does_not_exist() {
     };
     assert_eq!(show("job-bobs"), show("job-none"));
 
-    // Why it is so, operators alone are told.
+    // Only operators get to know why.
     for name in ["job-alic", "job-bobs", "job-none", "not a name"] {
         let body = format!(r#"{{"purpose":"{name}"}}"#);
         let answer = broker.http_as(ALICE, "POST", "/v1/policies/explain", &body);

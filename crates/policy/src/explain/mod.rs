@@ -1,8 +1,8 @@
 //! What policies say to a request, and why: the one text of it, for an operator at the broker's API and for an author
 //! with files alone.
 //!
-//! The decision is `decide`'s, so an explanation cannot say another. Who asks is in the words of whoever looked the
-//! account up: names of accounts are not policy's business.
+//! The decision is `decide`'s, so an explanation cannot say another. What the caller's account is called, whoever
+//! looked it up says: names of accounts are not policy's business.
 
 mod request_line;
 mod rules;
@@ -23,12 +23,12 @@ use crate::{PolicySet, decide};
 
 pub use self::request_line::RequestLine;
 
-/// The caller in words.
+/// What the caller is called.
 #[derive(Debug, Clone, Copy)]
 pub struct Asker<'q> {
-    /// Its account, in words.
+    /// Its account, such as `alice (uid 1000)`.
     pub account: &'q str,
-    /// Its groups, in words.
+    /// Its groups, by name.
     pub groups: &'q str,
 }
 

@@ -8,7 +8,7 @@ use crate::purpose::Rule;
 use crate::request::Caller;
 use crate::who::Attribute;
 
-/// The attributes that differ, each in words; none if the rule matches.
+/// The attributes that differ, each as a message has it; none if the rule matches.
 pub(super) fn missed(rule: &Rule, caller: &Caller, asker: Asker<'_>) -> Vec<String> {
     let attributes = rule.who.attributes().iter();
     let missed = attributes.filter(|attribute| !attribute.equals(caller));

@@ -66,13 +66,13 @@ pub struct Explained {
     pub outcome: ExplainedOutcome,
     /// The rule that speaks: file, `#`, and its place in the file, counted from 1. `null` if none does.
     pub rule: Option<String>,
-    /// Why, line by line: for reading, in words that may change.
+    /// Why, line by line: for reading; the text may change.
     pub lines: Vec<String>,
     /// Since when these policies have been in force. Absent where files were read that need not be in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_force_since: Option<Timestamp>,
-    /// Policy files that were changed, added or removed since, and so are not in force, by name; or why that cannot
-    /// be told.
+    /// Policy files that were changed, added or removed since, and so are not in force, by name; or why they
+    /// cannot be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files_changed: Vec<String>,
 }

@@ -56,8 +56,8 @@ pub struct BrokerStatus {
     pub policies_loaded_at: Timestamp,
     /// What is wrong with the policies on disk, if a reload was refused.
     pub policy_fault: Option<String>,
-    /// Policy files that were changed, added or removed since the policies in force were loaded, by name; or why that
-    /// cannot be told.
+    /// Policy files that were changed, added or removed since the policies in force were loaded, by name; or why they
+    /// cannot be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policy_files_changed: Vec<String>,
     /// Whether keys are in memory that cannot be swapped out.

@@ -32,7 +32,7 @@ fn asked(line: &[&str]) -> ExplainRequest {
         };
     }
     asked.insert("caller".to_owned(), Value::Object(caller));
-    question(&Value::Object(asked).to_string()).unwrap()
+    *question(&Value::Object(asked).to_string()).unwrap()
 }
 
 fn own() -> Caller {
@@ -147,7 +147,7 @@ fn explain_says_what_is_too_wide() {
         "acme/other",
     ]);
     let refused =
-        "refused, too_wide: repository `acme/other`; the rule allows `acme/site` and 2 more\n0";
+        "refused, too_wide: repository `acme/other`; the rule allows `acme/docs` and 2 more\n0";
     assert!(wide.ends_with(refused), "{wide}");
 }
 
