@@ -9,6 +9,7 @@
 //!
 //! Not here: decisions, secrets, the audit log's format (that is `broker-audit`).
 
+mod address;
 pub mod api;
 pub mod as_read;
 pub mod causes;

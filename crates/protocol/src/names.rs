@@ -11,28 +11,42 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::address;
+
 /// Why a text is not the name it was meant to be. The message says what would be one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not {wanted}")]
+#[error("`{text}` is not {wanted}{}", instead(.meant.as_deref()))]
 pub struct NameError {
     text: String,
     wanted: &'static str,
+    /// The name that an address stands for.
+    meant: Option<String>,
 }
 
 impl NameError {
     pub(crate) fn new(text: &str, wanted: &'static str) -> Self {
+        let text = address::without_login(text);
         // A name that is far too long, or unprintable, must not flood or forge a terminal.
         let text = text.chars().take(80).flat_map(char::escape_debug).collect();
-        Self { text, wanted }
+        Self {
+            text,
+            wanted,
+            meant: None,
+        }
     }
 }
 
-/// A string newtype with one way in. `$wanted` completes the sentence “`x` is not …”.
+fn instead(meant: Option<&str>) -> String {
+    meant.map_or_else(String::new, |meant| format!("; write `{meant}`"))
+}
+
+/// A string newtype with one way in. `$wanted` completes the sentence “`x` is not …”, and `$meant` finds the
+/// name that an address stands for.
 ///
 /// The text is shared between copies: a lease carries the names of its policy to the record, the
 /// table and the answer.
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $wanted:literal, |$text:ident| $parse:expr) => {
+    ($(#[$doc:meta])* $name:ident, $wanted:literal, |$text:ident| $parse:expr $(, else $meant:expr)?) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
         #[serde(try_from = "Cow<'_, str>")]
@@ -52,7 +66,10 @@ macro_rules! name {
                 let parsed: Option<Cow<'_, str>> = $parse;
                 match parsed {
                     Some(name) => Ok(Self(name.into())),
-                    None => Err(NameError::new($text, $wanted)),
+                    None => Err(NameError {
+                        $(meant: $meant,)?
+                        ..NameError::new($text, $wanted)
+                    }),
                 }
             }
         }
@@ -112,7 +129,10 @@ name!(
         parsed
             .filter(|(owner, name)| is_login(owner) && (*name == "*" || is_repo(name)))
             .map(|_| text.to_ascii_lowercase().into())
-    }
+    },
+    else address::repository(text)
+        .filter(|(owner, name)| is_login(owner) && (*name == "*" || is_repo(name)))
+        .map(|(owner, name)| format!("{owner}/{name}"))
 );
 
 impl RepoPattern {
@@ -144,7 +164,8 @@ name!(
     /// An organisation's login, kept in lower case.
     OrgName,
     "an organisation (1 to 39 letters, digits and inner hyphens)",
-    |text| is_login(text).then(|| text.to_ascii_lowercase().into())
+    |text| is_login(text).then(|| text.to_ascii_lowercase().into()),
+    else address::owner(text).filter(|owner| is_login(owner)).map(str::to_owned)
 );
 
 name!(
@@ -298,10 +319,15 @@ fn is_login(text: &str) -> bool {
         && !text.ends_with('-')
 }
 
-/// GitHub repository names: at most 100 characters of letters, digits, `.`, `-` and `_`.
+/// GitHub repository names: at most 100 characters of letters, digits, `.`, `-` and `_`. `.git` at the end is git's,
+/// and not part of the name.
 fn is_repo(text: &str) -> bool {
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-    (1..=100).contains(&text.len()) && text.bytes().all(good) && text != "." && text != ".."
+    (1..=100).contains(&text.len())
+        && text.bytes().all(good)
+        && text != "."
+        && text != ".."
+        && !text.to_ascii_lowercase().ends_with(address::SUFFIX)
 }
 
 #[cfg(test)]

@@ -229,10 +229,7 @@ fn repository(owner: &str, name: &str) -> Result<RepoPattern, NotGit> {
     if lower.ends_with(".wiki") || lower.ends_with(".wiki.git") {
         return Err(NotGit::Wiki);
     }
-    // A second one, or one in capitals: servers may see another repository in it.
-    if lower.ends_with(".git") {
-        return Err(NotGit::Name);
-    }
+    // No name ends in a second one, or in one in capitals: servers may see another repository in it.
     let parsed = format!("{owner}/{name}").parse::<RepoPattern>();
     let one = parsed.ok().filter(|pattern| pattern.name().is_some());
     one.ok_or(NotGit::Name)
