@@ -199,6 +199,7 @@ impl Status {
     pub(crate) fn purposes(&self, caller: &Caller) -> Vec<PurposeView> {
         let policies = self.policies.in_force();
         let all = self.config.is_operator(caller);
+        let git = self.config.github.api.git();
         let views = policies.set.purposes().filter_map(|purpose| {
             let rule = purpose.rule_for(caller);
             let terms = rule.map_or(&purpose.whole, |rule| &rule.terms);
@@ -217,6 +218,7 @@ impl Status {
                 permissions: Permissions::clone(&terms.permissions),
                 ttl_default: terms.ttl.as_secs(),
                 ttl_max: terms.ttl_max.as_secs(),
+                git: git.clone(),
             })
         });
         views.collect()

@@ -104,6 +104,14 @@ impl BaseUrl {
         format!("{}://{host}", self.url.scheme())
     }
 
+    /// Where git reaches the repositories, such as `https://github.com`. A stand-in that answers like github.com
+    /// has none.
+    #[must_use]
+    pub fn git(&self) -> Option<String> {
+        let web = self.web.as_ref()?;
+        Some(web.as_str().trim_end_matches('/').to_owned())
+    }
+
     /// Whether this is Enterprise Server, where some endpoints differ.
     #[must_use]
     pub fn is_enterprise_server(&self) -> bool {

@@ -44,6 +44,26 @@ fn the_three_forms_are_known_with_their_web_hosts_and_versions() {
 }
 
 #[test]
+fn git_reaches_the_web_host_and_a_stand_in_that_answers_like_github_has_none() {
+    for (given, git) in [
+        ("https://api.github.com", Some("https://github.com")),
+        ("https://api.acme.ghe.com", Some("https://acme.ghe.com")),
+        (
+            "https://git.acme.example:8443/api/v3/",
+            Some("https://git.acme.example:8443"),
+        ),
+        (
+            "http://127.0.0.1:4010/api/v3",
+            Some("http://127.0.0.1:4010"),
+        ),
+        ("http://127.0.0.1:4010", None),
+    ] {
+        let base = BaseUrl::parse(given).unwrap();
+        assert_eq!(base.git().as_deref(), git, "of {given}");
+    }
+}
+
+#[test]
 fn anything_else_is_refused_with_what_to_do() {
     for (given, fix) in [
         ("http://api.github.com", "write https://"),

@@ -40,6 +40,10 @@ pub struct PurposeView {
     pub ttl_default: u64,
     /// Longest duration of a lease, renewals included, in seconds.
     pub ttl_max: u64,
+    /// Below which address git reaches its repositories, such as `https://github.com`. No `/` at its end.
+    /// Absent where the broker's `[github] api` has no web host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<String>,
 }
 
 /// A second secret of a purpose, used where the first is missing, expired, or an App that is not
