@@ -18,6 +18,18 @@ pub(crate) struct HostPort {
 pub(crate) struct NotHostPort;
 
 impl HostPort {
+    /// Reads a host that may stand without its port, which then is this one.
+    pub(crate) fn or_port(text: &str, port: u16) -> Result<Self, NotHostPort> {
+        // An IPv6 address in brackets has colons of its own.
+        let named = text
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| !port.ends_with(']'));
+        match named {
+            true => text.parse(),
+            false => format!("{text}:{port}").parse(),
+        }
+    }
+
     /// The name, or the address.
     pub(crate) fn host(&self) -> &str {
         &self.host
@@ -95,6 +107,23 @@ mod tests {
         let v6: HostPort = "[::1]:8443".parse().unwrap();
         assert_eq!((v6.host(), v6.port()), ("::1", 8443));
         assert!(v6.address().is_some());
+    }
+
+    #[test]
+    fn a_port_that_is_left_out_is_the_usual_one() {
+        for (text, same) in [
+            ("GitHub.com", "github.com:443"),
+            ("github.com.", "github.com:443"),
+            ("github.com:443", "github.com:443"),
+            ("ghe.test:8443", "ghe.test:8443"),
+            ("[::1]", "[::1]:443"),
+            ("[::1]:80", "[::1]:80"),
+        ] {
+            assert_eq!(HostPort::or_port(text, 443).unwrap().to_string(), same);
+        }
+        for bad in ["", "::1", "github.com:", "a/b", "github.com\r", "https://a"] {
+            assert!(HostPort::or_port(bad, 443).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod commands;
 mod core_dump;
 mod env_file;
 mod error;
+mod git_host;
 mod host_port;
 mod learnt;
 mod no_proxy;
@@ -45,7 +46,10 @@ fn main() -> ExitCode {
     }
     let line = match CommandLine::try_parse() {
         Ok(line) => line,
-        Err(error) => return ui::usage(&error),
+        Err(error) => {
+            commands::stop_git(std::env::args_os());
+            return ui::usage(&error);
+        }
     };
     match commands::run(line, &dumps) {
         Ok(()) => ExitCode::SUCCESS,

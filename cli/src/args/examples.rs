@@ -52,13 +52,14 @@ runs, the files on disk are explained, which need not be what is in force.";
 
 pub(super) const GIT_EXAMPLES: &str = "\
 Set up:
-  git config --global credential.helper '!tokenctl git-credential'
-  git config credential.helper '!tokenctl git-credential --purpose import'
+  git config --global credential.https://github.com.useHttpPath true
+  git config --global credential.https://github.com.helper '!tokenctl git-credential'
 
-With `credential.useHttpPath` set to true, git names the repository, and a
-purpose that covers it is chosen. Other hosts than github.com are left to other
-helpers unless named; plain http only to a named host on this machine. A purpose
-with deliver = \"proxy\" is left to other helpers too.";
+With `useHttpPath` git names the repository, and the purpose that covers it is
+chosen. If none does, git asks its next helper, unless --strict. Every other
+failure stops git. A purpose with deliver = \"proxy\" is left to git's next
+helper. Other hosts than github.com are left to other helpers unless named;
+plain http only to a named host on this machine.";
 
 pub(super) const IMPORT_EXAMPLES: &str = "\
 Examples:

@@ -6,6 +6,7 @@ mod audit;
 mod examples;
 mod exec;
 mod explain;
+mod git;
 mod rotate;
 mod secret;
 mod values;
@@ -27,6 +28,7 @@ use self::examples::{
 };
 pub(crate) use self::exec::{Exec, Relay};
 pub(crate) use self::explain::{Explain, Who};
+pub(crate) use self::git::GitCredential;
 pub(crate) use self::rotate::Rotate;
 pub(crate) use self::secret::{
     Declaration, Import, RepositoryCommand, SecretAdd, SecretCommand, SecretMove,
@@ -187,19 +189,6 @@ pub(crate) struct Ask {
     /// one you got
     #[arg(long)]
     pub(crate) fresh: bool,
-}
-
-#[derive(Args)]
-pub(crate) struct GitCredential {
-    /// The purpose to request; default: the only one that gives you `contents` [env: TOKEND_PURPOSE]
-    #[arg(long, add = ArgValueCandidates::new(candidates::purposes))]
-    pub(crate) purpose: Option<Purpose>,
-    /// Answer for this host too, besides github.com; may be repeated [env: TOKEND_GIT_HOSTS,
-    /// separated by commas]
-    #[arg(long = "host", value_name = "HOST[:PORT]")]
-    pub(crate) hosts: Vec<String>,
-    /// `get`, `store` or `erase`; git says which
-    pub(crate) operation: String,
 }
 
 #[derive(Subcommand)]

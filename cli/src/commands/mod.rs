@@ -27,6 +27,7 @@ mod status;
 
 use broker_protocol::paths::{Overrides, Paths};
 
+pub(crate) use self::git_credential::stop_git;
 use crate::args::{Command, CommandLine, Format, Global, PolicyCommand, SecretCommand};
 use crate::broker::Broker;
 use crate::core_dump;

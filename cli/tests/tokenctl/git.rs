@@ -58,9 +58,171 @@ fn a_named_purpose_is_asked_for_whatever_others_there_are() {
 fn where_the_purpose_is_not_plain_git_is_told_to_quit_and_the_person_why() {
     let two = broker(&["clone", "other"]).run_with(&["git-credential", "get"], ASKED);
     assert_eq!(out(&two), "quit=1\n");
-    assert!(err(&two).contains("clone, other"), "{}", err(&two));
+    assert!(err(&two).contains("`clone`, `other`"), "{}", err(&two));
+    let config = "`git config --global credential.https://github.com.useHttpPath true`";
+    assert!(err(&two).contains(config), "{}", err(&two));
+    assert!(err(&two).contains("`tokenctl setup-git`"), "{}", err(&two));
     let none = broker(&[]).run_with(&["git-credential", "get"], ASKED);
     assert_eq!(out(&none), "quit=1\n");
+}
+
+#[test]
+fn two_purposes_for_the_repository_tell_git_to_quit_and_name_what_to_write() {
+    let broker = broker(&["clone", "other"]);
+    let asked = "protocol=https\nhost=github.com\npath=acme/site.git\n\n";
+    let got = broker.run_with(&["git-credential", "get"], asked);
+    assert_eq!((out(&got), got.status.code()), ("quit=1\n", Some(1)));
+    assert!(
+        err(&got).contains("`acme/site`: `clone`, `other`"),
+        "{}",
+        err(&got)
+    );
+    let line = "`tokenctl setup-git --local --only --purpose clone`";
+    assert!(err(&got).contains(line), "{}", err(&got));
+}
+
+#[test]
+fn a_repository_that_no_purpose_covers_is_left_to_the_next_helper_unless_strict() {
+    let broker = broker(&["clone"]);
+    let asked = "protocol=https\nhost=github.com\npath=other/site.git\n\n";
+    let left = broker.run_with(&["git-credential", "get"], asked);
+    assert_eq!((out(&left), left.status.code()), ("", Some(0)));
+    assert_eq!(
+        err(&left),
+        "tokenctl: note: no purpose gives you the contents of `other/site`; git asks its next helper\n"
+    );
+    let strict = broker.run_with(&["git-credential", "--strict", "get"], asked);
+    assert_eq!((out(&strict), strict.status.code()), ("quit=1\n", Some(1)));
+    let named = "tokenctl: error: no purpose gives you the contents of `other/site`\n";
+    assert!(err(&strict).starts_with(named), "{}", err(&strict));
+    let lines: Vec<_> = broker.seen().into_iter().map(|seen| seen.line).collect();
+    assert_eq!(lines, ["GET /v1/purposes"; 2], "no lease is asked for");
+}
+
+#[test]
+fn a_named_purpose_that_does_not_cover_the_repository_is_refused_and_tells_git_to_quit() {
+    let problem = Problem::new(ErrorCode::TooWide, "repository `other/site`");
+    let refusal = (problem.status, serde_json::to_string(&problem).unwrap());
+    let broker = FakeBroker::answering(move |seen| match &*seen.line {
+        "GET /v1/purposes" => (200, purposes(&["clone"])),
+        _ => refusal.clone(),
+    });
+    let asked = "protocol=https\nhost=github.com\npath=other/site.git\n\n";
+    let got = broker.run_with(&["git-credential", "--purpose", "clone", "get"], asked);
+    assert_eq!((out(&got), got.status.code()), ("quit=1\n", Some(3)));
+}
+
+#[test]
+fn the_several_spellings_of_one_repository_are_asked_for_as_that_repository() {
+    let broker = broker(&["clone"]);
+    let spellings = [
+        ("github.com", "acme/site"),
+        ("GitHub.com", "Acme/Site.git"),
+        ("github.com:443", "acme/site/"),
+        ("www.github.com", "acme/site.git/"),
+        ("github.com.", "acme/site.git\r"),
+    ];
+    for (host, path) in spellings {
+        let asked = format!("protocol=https\r\nhost={host}\r\npath={path}\n\n");
+        let got = broker.run_with(&["git-credential", "get"], &asked);
+        assert!(
+            out(&got).contains("password=ghp_canary"),
+            "{host} {path}: {got:?}"
+        );
+    }
+    let leases: Vec<_> = broker
+        .seen()
+        .into_iter()
+        .filter(|seen| seen.line.starts_with("POST"))
+        .collect();
+    assert_eq!(leases.len(), spellings.len());
+    for lease in leases {
+        assert_eq!(
+            lease.json()["repositories"],
+            serde_json::json!(["acme/site"])
+        );
+    }
+}
+
+#[test]
+fn what_is_no_repository_tells_git_to_quit() {
+    let broker = broker(&["clone"]);
+    for path in ["acme", "acme/site.git.git", "acme/*"] {
+        let asked = format!("protocol=https\nhost=github.com\npath={path}\n\n");
+        let got = broker.run_with(&["git-credential", "get"], &asked);
+        assert_eq!(
+            (out(&got), got.status.code()),
+            ("quit=1\n", Some(2)),
+            "{path}"
+        );
+        assert!(err(&got).contains("is not a repository"), "{}", err(&got));
+    }
+}
+
+#[test]
+fn a_token_for_an_enterprise_server_does_not_go_to_github_com() {
+    let mut view = purpose("clone", "raw");
+    view["git"] = "https://ghe.acme.test".into();
+    let body = serde_json::json!({ "purposes": [view] }).to_string();
+    let broker = FakeBroker::answering(move |seen| match &*seen.line {
+        "GET /v1/purposes" => (200, body.clone()),
+        _ => (201, lease("ghp_canary")),
+    });
+    for args in [
+        &["git-credential", "get"][..],
+        &["git-credential", "--purpose", "clone", "get"],
+    ] {
+        let got = broker.run_with(args, ASKED);
+        assert_eq!((out(&got), got.status.code()), ("", Some(0)));
+        assert_eq!(
+            err(&got),
+            "tokenctl: note: the broker's tokens are for https://ghe.acme.test, and git asks for github.com; \
+             git asks its next helper\n"
+        );
+    }
+    let asked = "protocol=https\nhost=GHE.acme.test:443\n\n";
+    let args = ["git-credential", "--host", "ghe.acme.test", "get"];
+    assert!(out(&broker.run_with(&args, asked)).contains("password=ghp_canary"));
+}
+
+#[test]
+fn a_wrong_command_line_and_a_wrong_environment_tell_git_to_quit_too() {
+    let broker = broker(&["clone"]);
+    for args in [
+        &["git-credential", "--purpose", "Bad_Name", "get"][..],
+        &["git-credential", "--host", "https://ghe.test/", "get"],
+        &["git-credential", "--nonsense", "get"],
+    ] {
+        let got = broker.run_with(args, ASKED);
+        assert_eq!(
+            (out(&got), got.status.code()),
+            ("quit=1\n", Some(2)),
+            "{args:?}"
+        );
+    }
+    for (name, value, said) in [
+        (
+            "TOKEND_GIT_HOSTS",
+            "a.test,https://x:ghp_a@ghe.test/",
+            "TOKEND_GIT_HOSTS: not a host; write `ghe.test`",
+        ),
+        (
+            "TOKEND_PURPOSE",
+            "Bad_Name",
+            "TOKEND_PURPOSE: `Bad_Name` is not a purpose",
+        ),
+    ] {
+        let mut wrong = broker.tokenctl(&["git-credential", "get"]);
+        let got = feed(wrong.env(name, value), ASKED);
+        assert_eq!(
+            (out(&got), got.status.code()),
+            ("quit=1\n", Some(2)),
+            "{name}"
+        );
+        assert!(err(&got).contains(said), "{}", err(&got));
+    }
+    let help = broker.run(&["git-credential", "--help"]);
+    assert!(!out(&help).contains("quit=1"));
 }
 
 #[test]
