@@ -40,6 +40,7 @@ mod revoke;
 mod rotate;
 mod scrape;
 mod service;
+mod setup_git;
 mod socket;
 mod source;
 mod stalled;

@@ -51,7 +51,7 @@ The running broker is asked what it has loaded. That is for operators; for other
 runs, the files on disk are explained, which need not be what is in force.";
 
 pub(super) const GIT_EXAMPLES: &str = "\
-Set up:
+`tokenctl setup-git` writes git's configuration. By hand:
   git config --global credential.https://github.com.useHttpPath true
   git config --global credential.https://github.com.helper '!tokenctl git-credential'
 
@@ -60,6 +60,17 @@ chosen. If none does, git asks its next helper, unless --strict. Every other
 failure stops git. A purpose with deliver = \"proxy\" is left to git's next
 helper. Other hosts than github.com are left to other helpers unless named;
 plain http only to a named host on this machine.";
+
+pub(super) const SETUP_GIT_EXAMPLES: &str = "\
+Examples:
+  tokenctl setup-git --print
+  tokenctl setup-git
+  tokenctl setup-git --local --only --purpose import
+
+For each owner that your purposes give `contents` of, git is to name the
+repository and to ask tokenctl. This stands in a file of its own, which git's
+configuration includes. Other helpers stay as they are; one that stands before
+tokenctl is named. Run it again when purposes change.";
 
 pub(super) const IMPORT_EXAMPLES: &str = "\
 Examples:

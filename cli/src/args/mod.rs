@@ -24,11 +24,11 @@ use clap_complete::engine::ArgValueCandidates;
 pub(crate) use self::audit::{AuditCommand, AuditSource, Wanted};
 use self::examples::{
     BACKUP_EXAMPLES, EXEC_EXAMPLES, EXIT_CODES, EXPLAIN_EXAMPLES, GET_EXAMPLES, GIT_EXAMPLES,
-    IMPORT_EXAMPLES, LOCK_EXAMPLES, REKEY_EXAMPLES, ROTATE_EXAMPLES,
+    IMPORT_EXAMPLES, LOCK_EXAMPLES, REKEY_EXAMPLES, ROTATE_EXAMPLES, SETUP_GIT_EXAMPLES,
 };
 pub(crate) use self::exec::{Exec, Relay};
 pub(crate) use self::explain::{Explain, Who};
-pub(crate) use self::git::GitCredential;
+pub(crate) use self::git::{GitCredential, SetupGit};
 pub(crate) use self::rotate::Rotate;
 pub(crate) use self::secret::{
     Declaration, Import, RepositoryCommand, SecretAdd, SecretCommand, SecretMove,
@@ -92,6 +92,9 @@ pub(crate) enum Command {
     /// Act as git's credential helper
     #[command(after_help = GIT_EXAMPLES)]
     GitCredential(GitCredential),
+    /// Set up git: write the configuration with which it asks `git-credential`
+    #[command(after_help = SETUP_GIT_EXAMPLES)]
+    SetupGit(SetupGit),
     /// Show the purposes you may request tokens for
     #[command(subcommand)]
     Purpose(PurposeCommand),

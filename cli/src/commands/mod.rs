@@ -22,6 +22,7 @@ mod rekey;
 mod repository;
 mod rotate;
 mod secret;
+mod setup_git;
 mod sinks;
 mod status;
 
@@ -58,6 +59,7 @@ pub(crate) fn run(line: CommandLine, dumps: &core_dump::Before) -> Result<(), Fa
         Command::Exec(exec) => exec::run(|| find(global), exec, dumps),
         Command::Relay(asked) => relay::run(asked),
         Command::GitCredential(asked) => git_credential::run(|| find(global), asked),
+        Command::SetupGit(asked) => setup_git::run(global, &asked),
         Command::Status => status::run(&find(global)?, json),
         Command::Doctor => doctor::run(&find(global)?, json),
         Command::Purpose(command) => purpose::run(&find(global)?, command, json),

@@ -21,5 +21,6 @@ mod moving;
 mod proxy;
 mod rejected;
 mod secrets;
+mod setup_git;
 mod shape;
 mod tunnel;
