@@ -53,7 +53,7 @@ runs, the files on disk are explained, which need not be what is in force.";
 pub(super) const GIT_EXAMPLES: &str = "\
 `tokenctl setup-git` writes git's configuration. By hand:
   git config --global credential.https://github.com.useHttpPath true
-  git config --global credential.https://github.com.helper '!tokenctl git-credential'
+  git config --global credential.helper '!tokenctl git-credential'
 
 With `useHttpPath` git names the repository, and the purpose that covers it is
 chosen. If none does, git asks its next helper, unless --strict. Every other

@@ -9,7 +9,8 @@ use crate::git_host::NamedHost;
 
 #[derive(Args)]
 pub(crate) struct GitCredential {
-    /// The purpose to request; default: the only one that gives you `contents` [env: TOKEND_PURPOSE]
+    /// The purpose to request; default: the only one that gives you `contents` of the repository
+    /// [env: TOKEND_PURPOSE]
     #[arg(long, add = ArgValueCandidates::new(candidates::purposes))]
     pub(crate) purpose: Option<Purpose>,
     /// Answer for this host too, besides github.com; may be repeated [env: TOKEND_GIT_HOSTS,
