@@ -90,9 +90,7 @@ pub(crate) fn request(
 }
 
 /// Those of all `--permission`.
-pub(crate) fn all_permissions(
-    given: Vec<(PermissionName, Level)>,
-) -> Result<Permissions, Failure> {
+pub(crate) fn all_permissions(given: Vec<(PermissionName, Level)>) -> Result<Permissions, Failure> {
     let mut permissions = Permissions::new();
     for (name, level) in given {
         if let Some(before) = permissions.insert(name.clone(), level)
