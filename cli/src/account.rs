@@ -1,11 +1,38 @@
 //! The names of accounts, for text. What the broker says of an account is its number, and JSON keeps that.
 
+use std::collections::BTreeMap;
+
+use nix::errno::Errno;
 use nix::unistd::{Uid, User};
 
 /// An account's name, or `uid N` where it has none. It may ask a directory service.
 pub(crate) fn name(uid: u32) -> String {
+    named(uid, find(uid))
+}
+
+/// The account of this name, if there is one.
+pub(crate) fn uid_of(name: &str) -> Result<Option<u32>, Errno> {
+    Ok(User::from_name(name)?.map(|user| user.uid.as_raw()))
+}
+
+fn find(uid: u32) -> Option<String> {
     let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
-    named(uid, user.map(|user| user.name))
+    user.map(|user| user.name)
+}
+
+/// The names of accounts that occur again and again, each looked up once.
+#[derive(Default)]
+pub(crate) struct AccountNames {
+    found: BTreeMap<u32, String>,
+}
+
+impl AccountNames {
+    /// The account's name; its number where it has none.
+    pub(crate) fn of(&mut self, uid: u32) -> &str {
+        self.found
+            .entry(uid)
+            .or_insert_with(|| find(uid).unwrap_or_else(|| uid.to_string()))
+    }
 }
 
 fn named(uid: u32, name: Option<String>) -> String {
@@ -16,6 +43,17 @@ fn named(uid: u32, name: Option<String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_account_is_found_by_its_name() {
+        assert_eq!(uid_of("root"), Ok(Some(0)));
+        assert_eq!(uid_of("no-such-account-here"), Ok(None));
+        let mut names = AccountNames::default();
+        assert_eq!(
+            (names.of(0).to_owned(), names.of(4_000_000_001)),
+            ("root".to_owned(), "4000000001")
+        );
+    }
 
     #[test]
     fn an_account_without_a_name_is_its_number() {

@@ -7,9 +7,11 @@ use broker_audit::record::KINDS;
 use broker_protocol::names::{LeaseId, Purpose, SecretName};
 use broker_protocol::similar;
 use clap::{Args, Subcommand};
+use clap_complete::engine::ArgValueCandidates;
 use jiff::Timestamp;
 
 use super::examples::AUDIT_EXAMPLES;
+use crate::candidates;
 use crate::clock;
 
 #[derive(Subcommand)]
@@ -69,10 +71,10 @@ pub(crate) struct AuditSource {
 #[derive(Args)]
 pub(crate) struct Wanted {
     /// For this purpose, requests to GitHub under its leases included
-    #[arg(long)]
+    #[arg(long, add = ArgValueCandidates::new(candidates::purposes))]
     pub(crate) purpose: Option<Purpose>,
     /// On this secret
-    #[arg(long)]
+    #[arg(long, add = ArgValueCandidates::new(candidates::secrets))]
     pub(crate) secret: Option<SecretName>,
     /// By this caller: an account's name or uid, a unit, or a program
     #[arg(long, value_name = "WHO")]

@@ -6,12 +6,15 @@ use std::time::Duration;
 use broker_protocol::duration;
 use broker_protocol::names::{Level, OrgName, PermissionName, Purpose, RepoPattern};
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 
 use super::values::permission;
+use crate::candidates;
 
 #[derive(Args)]
 pub(crate) struct Explain {
     /// The purpose
+    #[arg(add = ArgValueCandidates::new(candidates::purposes))]
     pub(crate) purpose: Purpose,
     #[command(flatten)]
     pub(crate) who: Who,

@@ -12,9 +12,10 @@ use broker_audit::files::{self, Tail};
 use broker_protocol::api::AuditHead;
 use broker_protocol::counted::counted;
 
+use crate::account::AccountNames;
 use crate::args::{AuditCommand, AuditSource};
 use crate::broker::Broker;
-use crate::commands::records::{AccountNames, Records, Search, summary};
+use crate::commands::records::{Records, Search, summary};
 use crate::error::Failure;
 use crate::ui;
 

@@ -5,7 +5,6 @@
 //!
 //! Not here: whether the chain holds (`broker_audit`).
 
-mod names;
 mod search;
 mod summary;
 
@@ -23,7 +22,6 @@ use serde_json::Value;
 use crate::broker::Broker;
 use crate::error::Failure;
 
-pub(crate) use self::names::AccountNames;
 pub(crate) use self::search::Search;
 pub(crate) use self::summary::summary;
 

@@ -8,7 +8,8 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Who, names, who};
+use super::{Who, who};
+use crate::account;
 use crate::args::Wanted;
 use crate::error::Failure;
 
@@ -120,7 +121,7 @@ impl CallerWanted {
         if text.starts_with('/') || text.ends_with(".service") || text.ends_with(".scope") {
             return Ok(Self::Named(text));
         }
-        match names::uid_of(&text) {
+        match account::uid_of(&text) {
             Ok(Some(uid)) => Ok(Self::Account(uid)),
             Ok(None) => Err(Failure::Usage(format!(
                 "there is no account `{text}` on this machine: name an account, a uid, a unit (`x.service`) or a \
