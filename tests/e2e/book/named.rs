@@ -225,7 +225,7 @@ fn a_call_ends_where_the_shell_ends_it_and_names_what_is_there() {
         ("tokenctl-secret-list".to_owned(), options(&["--json"])),
         ("tokenctl-exec".to_owned(), options(&["--env"])),
         ("tokend-init".to_owned(), options(&["--recovery"])),
-        ("tokenctl-init".to_owned(), options(&[])),
+        ("tokenctl-init".to_owned(), options(&["--config"])),
     ]));
     let wrong = |code: &str| {
         let calls = calls(code);
