@@ -98,10 +98,9 @@ fn holds_secrets_and_takes_no_lease(command: &Command) -> bool {
 /// Why a command has no result in JSON, where it has none: the option is never ignored.
 const fn why_without_json(command: &Command) -> Option<&'static str> {
     match command {
-        Command::Init(_)
-        | Command::Policy(
-            PolicyCommand::Check(_) | PolicyCommand::Test(_) | PolicyCommand::Explain(_),
-        ) => Some("the exit code says how it went"),
+        Command::Init(_) | Command::Policy(PolicyCommand::Check(_) | PolicyCommand::Test(_)) => {
+            Some("the exit code says how it went")
+        }
         Command::Exec(_) => Some("what is printed is the command's own"),
         Command::Relay(_) | Command::GitCredential(_) => Some("it has a form of its own"),
         Command::Import(_) => Some("`tokenctl secret list --json` shows what is stored"),
@@ -184,7 +183,7 @@ mod tests {
             ("import f", false),
             ("policy check", false),
             ("policy test", false),
-            ("policy explain", false),
+            ("policy explain p", true),
             ("completions bash", false),
             ("man d", false),
         ];
