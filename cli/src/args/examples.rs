@@ -44,11 +44,13 @@ purposes of a command deliver \"proxy\", or none.";
 pub(super) const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   tokenctl policy explain label-sync
-  tokenctl policy explain label-sync --user alice --repo acme/site --permission issues=write
-  tokenctl policy explain label-sync --unit label-sync.service --request \"GET /user\"
+  tokenctl policy explain label-sync --user alice --repo acme/site
+  tokenctl policy explain label-sync --user alice --permission issues=write
+  tokenctl policy explain label-sync --unit sync.service --request \"GET /user\"
 
-The running broker is asked what it has loaded. That is for operators; for others, and where no broker
-runs, the files on disk are explained, which need not be what is in force.";
+The running broker is asked what it has loaded. That is for operators; for
+others, and where no broker runs, the files on disk are explained, which need
+not be what is in force.";
 
 pub(super) const GIT_EXAMPLES: &str = "\
 `tokenctl setup-git` writes git's configuration. By hand:
