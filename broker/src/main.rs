@@ -76,7 +76,10 @@ enum Command {
 
 fn main() -> ExitCode {
     redact::install_panic_hook(io::stderr);
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return commands::usage(&error),
+    };
     run(arguments).unwrap_or_else(|error| commands::fail(error.as_ref(), 1))
 }
 
@@ -108,7 +111,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         return Ok(served.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS));
     };
     redact::init_tracing(format, filter, io::stderr)?;
-    let out = &mut io::stdout().lock();
+    let out = &mut commands::masked(io::stdout().lock());
     match command {
         Command::Init(options) => {
             commands::init::command::run(options, &places, clock.now().wall, out)?;

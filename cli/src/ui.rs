@@ -17,9 +17,9 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use broker_protocol::argument_mask;
 use broker_protocol::client::Response;
 use broker_protocol::printable;
-use broker_protocol::token_shape::{self, Shape};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use terminal_size::{Width, terminal_size_of};
@@ -30,7 +30,7 @@ pub(crate) use crate::table::{List, Table};
 
 /// Prints one line of the result.
 pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
-    bytes(format!("{}\n", printable(text)).as_bytes())
+    bytes(format!("{}\n", masked(&printable(text))).as_bytes())
 }
 
 /// Prints part of the result as it is.
@@ -120,13 +120,7 @@ struct FailureReport {
 
 /// Prints help, the version, or what is wrong with the command line, and says with which exit code.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    let mut text = error.render().to_string();
-    // A token given where an argument is refused is not repeated: stderr ends up in logs.
-    for argument in std::env::args_os().filter_map(|argument| argument.into_string().ok()) {
-        if token_shape::of(&argument) != Shape::Unknown {
-            text = text.replace(&argument, "[masked]");
-        }
-    }
+    let text = masked(&error.render().to_string());
     // The reader may be gone; there is no one else to tell.
     if error.use_stderr() {
         match is_json() {
@@ -175,21 +169,26 @@ fn say(what: &str, text: impl Display) {
     if is_json() {
         return report(&BTreeMap::from([(what, text.to_string())]));
     }
-    let line = format!("tokenctl: {what}: {}\n", printable(text));
+    let line = format!("tokenctl: {what}: {}\n", masked(&printable(text)));
     // Without a stderr there is nowhere to report that.
     drop(io::stderr().lock().write_all(line.as_bytes()));
 }
 
 fn report(object: &impl Serialize) {
-    let mut line = serde_json::to_vec(object).unwrap_or_default();
-    line.push(b'\n');
-    drop(io::stderr().lock().write_all(&line));
+    let text = serde_json::to_string(object).unwrap_or_default();
+    let line = format!("{}\n", masked(&text));
+    drop(io::stderr().lock().write_all(line.as_bytes()));
 }
 
 /// The columns of the terminal that stdout is; `None` if it is none.
 pub(crate) fn terminal_width() -> Option<usize> {
     let (Width(columns), _) = terminal_size_of(io::stdout())?;
     Some(usize::from(columns)).filter(|columns| *columns > 0)
+}
+
+/// The text without tokens that were passed where no secret belongs: stderr ends up in logs.
+fn masked(text: &str) -> String {
+    argument_mask::masked(text, std::env::args_os())
 }
 
 /// Whether stdout is a terminal.
@@ -214,13 +213,19 @@ pub(crate) fn ask_secretly(prompt: &str) -> Result<Zeroizing<String>, Failure> {
         .map_err(|error| Failure::new(format!("cannot ask on the terminal: {error}")))
 }
 
-/// Asks a question whose answer is yes only if it is `yes` or `y`.
-pub(crate) fn ask_yes(question: &str) -> Result<bool, Failure> {
+/// Asks a question, and returns the line that is typed.
+pub(crate) fn ask(question: &str) -> Result<String, Failure> {
     let asked = |error: io::Error| Failure::new(format!("cannot ask on the terminal: {error}"));
     let mut err = io::stderr().lock();
-    write!(err, "{} [y/N] ", printable(question)).map_err(asked)?;
+    write!(err, "{}", printable(question)).map_err(asked)?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(asked)?;
+    Ok(answer)
+}
+
+/// Asks a question whose answer is yes only if it is `yes` or `y`.
+pub(crate) fn ask_yes(question: &str) -> Result<bool, Failure> {
+    let answer = ask(&format!("{question} [y/N] "))?;
     Ok(matches!(
         answer.trim().to_ascii_lowercase().as_str(),
         "y" | "yes"

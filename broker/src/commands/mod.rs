@@ -2,12 +2,12 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, LineWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use broker_private_files::{self as private, PrivateError};
-use broker_protocol::causes;
+use broker_protocol::{argument_mask, causes};
 use broker_secret_memory::redact;
 use serde::Serialize;
 use serde_json::json;
@@ -44,14 +44,52 @@ fn write_json(error: &dyn Error, code: u8, to: &mut impl Write) {
         "hint": null,
         "exit_code": code,
     });
-    let text = format!("{report}\n");
+    let text = argument_mask::masked(&format!("{report}\n"), std::env::args_os());
     to.write_all(&redact::mask(text.as_bytes()))
         .unwrap_or_default();
+}
+
+/// Writes to `out` line by line, and masks what looks like a token that was passed as an argument.
+pub fn masked(out: impl Write) -> impl Write {
+    LineWriter::new(Masked(out))
+}
+
+struct Masked<W>(W);
+
+impl<W: Write> Write for Masked<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match str::from_utf8(bytes) {
+            Ok(text) => {
+                let text = argument_mask::masked(text, std::env::args_os());
+                self.0.write_all(text.as_bytes())?;
+            }
+            Err(_) => self.0.write_all(&redact::mask(bytes))?,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Prints help, the version, or what is wrong with the command line, and says with which exit code.
+#[must_use]
+pub fn usage(error: &clap::Error) -> ExitCode {
+    let text = argument_mask::masked(&error.render().to_string(), std::env::args_os());
+    // The reader may be gone; there is no one else to tell.
+    if error.use_stderr() {
+        io::stderr().write_all(text.as_bytes()).unwrap_or_default();
+        return ExitCode::from(2);
+    }
+    io::stdout().write_all(text.as_bytes()).unwrap_or_default();
+    ExitCode::SUCCESS
 }
 
 /// Says why it failed, causes included and masked.
 pub fn say_why(error: &dyn Error, to: &mut impl Write) {
     let text = format!("tokend: error: {}\n", causes::describe(error));
+    let text = argument_mask::masked(&text, std::env::args_os());
     // Nowhere is left to complain if that is gone.
     to.write_all(&redact::mask(text.as_bytes()))
         .unwrap_or_default();

@@ -39,9 +39,44 @@ pub fn of(value: &str) -> Shape {
     }
 }
 
+/// What tokens begin with: GitHub's, a broker's own, and those of 1Password's service accounts.
+pub const PREFIXES: [&str; 8] = [
+    "github_pat_",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "ghu_",
+    "ghr_",
+    "tkp_",
+    "ops_",
+];
+
+/// Whether a character may be part of a token.
+#[must_use]
+pub const fn is_part(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
+}
+
+/// Whether a token that lasts is somewhere in the text.
+#[must_use]
+pub fn holds_one(text: &str) -> bool {
+    let lasting = |word| matches!(of(word), Shape::Classic | Shape::FineGrained);
+    text.split(|c| !is_part(c)).any(lasting)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_that_lasts_is_found_in_a_line() {
+        for line in ["curl -H 'Bearer ghp_x'", "A=github_pat_x; B=y", "x:gho_x"] {
+            assert!(holds_one(line), "{line}");
+        }
+        for line in ["", "export PATH=\"$PATH:x\"", "A=ghs_x", "laughs_at ghp"] {
+            assert!(!holds_one(line), "{line}");
+        }
+    }
 
     #[test]
     fn the_prefix_tells_the_kind() {
