@@ -121,6 +121,7 @@ impl Failure {
                 ClientError::NotThere(_)
                 | ClientError::Deserted(_)
                 | ClientError::Forbidden(_)
+                | ClientError::TooLong(_)
                 | ClientError::Connect { .. }
                 | ClientError::Silent(_)
                 | ClientError::Broken(_)

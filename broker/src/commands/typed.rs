@@ -1,7 +1,7 @@
 //! Passphrases for commands: from a file, from standard input, or typed at the terminal.
 
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Read};
+use std::io::{self, BufRead, IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
 
 use broker_protocol::{as_read, value_form};
@@ -94,6 +94,23 @@ pub(super) fn taken(
     Ok(Passphrase::new(std::mem::take(&mut *text)))
 }
 
+/// The next line of standard input, where that is no terminal; `None` at its end.
+pub(super) fn next_line() -> io::Result<Option<Zeroizing<String>>> {
+    line_of(&mut io::stdin().lock())
+}
+
+fn line_of(input: &mut impl BufRead) -> io::Result<Option<Zeroizing<String>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(value_form::LONGEST));
+    let longest = value_form::LONGEST as u64;
+    input.take(longest).read_until(b'\n', &mut bytes)?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let text = as_read::text_of(bytes);
+    text.map(Some)
+        .map_err(|why| io::Error::other(format!("it {why}")))
+}
+
 fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> NoPassphrase {
     let path = path.to_owned();
     move |source| NoPassphrase::File { path, source }
@@ -142,6 +159,16 @@ mod tests {
             refused.starts_with("Passphrase: it has a control character (U+000A) at character 13"),
             "{refused}"
         );
+    }
+
+    #[test]
+    fn without_a_terminal_each_passphrase_is_a_line() {
+        let mut input = &b"the first\r\nthe second"[..];
+        let mut next = || line_of(&mut input).unwrap().map(|line| line.to_string());
+        assert_eq!(next().as_deref(), Some("the first\r\n"));
+        assert_eq!(next().as_deref(), Some("the second"));
+        assert_eq!(next(), None);
+        assert!(line_of(&mut &b"\xff\n"[..]).is_err());
     }
 
     #[test]

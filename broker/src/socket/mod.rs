@@ -10,6 +10,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use broker_protocol::paths::{SocketTooLong, check_socket};
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket, sockopt,
@@ -74,6 +75,9 @@ pub enum BindError {
     /// Something else is in the way.
     #[error("{}: exists and is not a socket; move it away", .0.display())]
     InTheWay(PathBuf),
+    /// No socket can have that path.
+    #[error(transparent)]
+    TooLong(#[from] SocketTooLong),
     /// The directory may be changed by others.
     #[error("{}: others may put a socket there in our place; run `chmod go-w {}`", .0.display(), .0.display())]
     OpenDirectory(PathBuf),
@@ -139,6 +143,7 @@ fn state_of(path: &Path) -> io::Result<SocketState> {
 /// [`BindError`], each with what to do.
 pub fn make(path: &Path, config: &SocketConfig) -> Result<UnixListener, BindError> {
     let fail = |what| system(path, what);
+    check_socket(path)?;
     if let Some(directory) = path.parent() {
         make_directory(directory, config)?;
     }
@@ -230,6 +235,19 @@ mod tests {
         std::fs::write(&file, "x").unwrap();
         assert!(matches!(make(&file, &config), Err(BindError::InTheWay(_))));
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "x");
+    }
+
+    #[test]
+    fn a_path_that_no_socket_can_have_is_refused_before_its_directory_is_made() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("x".repeat(100)).join("s");
+        let error = make(&path, &SocketConfig::default()).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("Linux allows 107") && text.contains("--socket"),
+            "{text}"
+        );
+        assert!(!path.parent().unwrap().exists());
     }
 
     #[test]

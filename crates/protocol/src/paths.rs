@@ -53,6 +53,30 @@ pub struct Overrides {
     pub socket: Option<PathBuf>,
 }
 
+/// The longest path of a Unix socket, in bytes: `sun_path` has 108, the last of them NUL (unix(7)).
+pub const LONGEST_SOCKET: usize = 107;
+
+/// The path of a socket is longer than the system takes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the path of a socket has {} bytes, and Linux allows {LONGEST_SOCKET}; name a shorter one with \
+     --socket or TOKEND_SOCKET: {}",
+    .0.as_os_str().len(), .0.display()
+)]
+pub struct SocketTooLong(pub PathBuf);
+
+/// Checks that a socket can have this path.
+///
+/// # Errors
+///
+/// [`SocketTooLong`].
+pub fn check_socket(path: &Path) -> Result<(), SocketTooLong> {
+    match path.as_os_str().len() {
+        ..=LONGEST_SOCKET => Ok(()),
+        _ => Err(SocketTooLong(path.to_owned())),
+    }
+}
+
 impl Paths {
     /// Finds the paths. `env` looks up one environment variable; empty counts as unset.
     ///
@@ -211,6 +235,15 @@ mod tests {
         let places = find(&[("HOME", "/h"), ("TOKEND_CONFIG", "/x/my.toml")]).unwrap();
         assert_eq!(places.policies, Path::new("/x/policies"));
         assert_eq!(places.vault, Path::new("/h/.local/share/tokend/vault.db"));
+    }
+
+    #[test]
+    fn a_socket_has_a_path_of_107_bytes_at_most() {
+        let of = |bytes: usize| PathBuf::from(format!("/{}", "é".repeat((bytes - 1) / 2)));
+        assert_eq!(check_socket(&of(107)), Ok(()));
+        let why = check_socket(&of(109)).unwrap_err().to_string();
+        assert!(why.starts_with("the path of a socket has 109 bytes, and Linux allows 107;"));
+        assert!(why.contains("--socket"), "{why}");
     }
 
     #[test]

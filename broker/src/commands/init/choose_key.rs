@@ -69,10 +69,11 @@ pub(super) fn choose_key(
     }
 }
 
-/// The reason alone: the hint in the message is for a vault whose key is in the keyring.
+/// The reason alone, in an operator's terms: the hint in the message is for a vault whose key is in the keyring,
+/// and what the bus says is for `--root-key keyring`.
 fn no_keyring(why: RootKeyError) -> String {
     match why {
-        RootKeyError::NoKeyring(why) => format!("no keyring answers: {why}"),
+        RootKeyError::NoKeyring(_) => "no desktop keyring runs for this account".to_owned(),
         RootKeyError::KeyringRefuses(why) => format!("the keyring refuses: {why}"),
         RootKeyError::KeyringSilent(limit) => {
             format!("the keyring did not answer within {limit} s")

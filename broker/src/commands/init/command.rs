@@ -18,7 +18,8 @@ pub struct InitArguments {
     /// one answers, else a key file
     #[arg(long, value_name = "WHERE")]
     root_key: Option<RootKeySource>,
-    /// Ask for a recovery passphrase, which opens the vault if the root key is lost
+    /// Ask for a recovery passphrase, which opens the vault if the root key is lost. Without a terminal,
+    /// passphrases are lines of standard input
     #[arg(long)]
     recovery: bool,
     /// Set aside an audit log that cannot be repaired and begin a new one; its leases are lost
@@ -45,9 +46,11 @@ pub fn run(
         root_key: arguments.root_key,
         passphrase: &|asked| match asked {
             PassphraseFor::Recovery if !wants_recovery => Ok(None),
-            PassphraseFor::Recovery => ask("Recovery passphrase", PromptMode::Twice).map(Some),
-            PassphraseFor::New => at_terminal(PromptMode::Twice),
-            PassphraseFor::Existing => at_terminal(PromptMode::Once),
+            PassphraseFor::Recovery => ask("Recovery passphrase", PromptMode::Twice)?
+                .map(Some)
+                .ok_or_else(|| io::Error::other(NO_RECOVERY)),
+            PassphraseFor::New => ask("Passphrase", PromptMode::Twice),
+            PassphraseFor::Existing => ask("Passphrase", PromptMode::Once),
         },
         credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
         keyring: Keyring::SESSION,
@@ -62,15 +65,14 @@ pub fn run(
     Ok(())
 }
 
-fn at_terminal(typed: PromptMode) -> io::Result<Option<Passphrase>> {
-    if io::stdin().is_terminal() {
-        ask("Passphrase", typed).map(Some)
-    } else {
-        Ok(None)
-    }
+/// At the terminal, or the next line of standard input, as `tokenctl rekey` reads them. `None` if there is neither.
+fn ask(what: &str, typed: PromptMode) -> io::Result<Option<Passphrase>> {
+    let text = match io::stdin().is_terminal() {
+        true => Some(typed::at_terminal(what, typed)?),
+        false => typed::next_line()?,
+    };
+    let taken = |text| typed::taken(text, what, typed).map_err(io::Error::other);
+    text.map(taken).transpose()
 }
 
-fn ask(what: &str, typed: PromptMode) -> io::Result<Passphrase> {
-    let text = typed::at_terminal(what, typed)?;
-    typed::taken(text, what, typed).map_err(io::Error::other)
-}
+const NO_RECOVERY: &str = "there is no terminal to ask at, and standard input has no line for it";

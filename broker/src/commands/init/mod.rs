@@ -14,7 +14,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use broker_protocol::paths::Paths;
+use broker_protocol::paths::{Paths, SocketTooLong, check_socket};
 use jiff::Timestamp;
 
 use broker_private_files::{self as private, PrivateError};
@@ -38,7 +38,7 @@ pub use report::{Done, InitReport, InitStep, print};
 pub struct InitOptions<'a> {
     /// Where the root key is to come from; `None` for the keyring if one answers, else a key file.
     pub root_key: Option<RootKeySource>,
-    /// Asks for a passphrase; `None` from it means that there is no terminal, or none is wanted.
+    /// Asks for a passphrase; `None` from it means that there is no one to ask, or none is wanted.
     /// An implementation asks twice for a new one.
     pub passphrase: &'a dyn Fn(PassphraseFor) -> io::Result<Option<Passphrase>>,
     /// systemd's `$CREDENTIALS_DIRECTORY`, where it is set.
@@ -82,6 +82,9 @@ pub enum InitError {
     /// The root key.
     #[error(transparent)]
     RootKey(#[from] RootKeyError),
+    /// No broker could listen there.
+    #[error(transparent)]
+    SocketTooLong(#[from] SocketTooLong),
     /// `--recovery` for a vault that exists.
     #[error("{}: the vault exists already, and nothing was changed; set its recovery passphrase while the broker runs: tokenctl rekey --recovery", .0.display())]
     TooLateForRecovery(PathBuf),
@@ -91,9 +94,9 @@ pub enum InitError {
     /// The terminal.
     #[error("the passphrase could not be read: {0}")]
     Prompt(#[source] io::Error),
-    /// There is no terminal to type one.
+    /// There is no terminal to type one, and standard input has none.
     #[error(
-        "a passphrase is needed, and there is no terminal to ask at; run `tokenctl init` in one"
+        "a passphrase is needed, and there is no terminal to ask at; run `tokenctl init` in one, or give it as a line on standard input"
     )]
     NoPassphrase,
     /// The vault exists and has its key from elsewhere.
@@ -126,6 +129,8 @@ pub fn init(
     options: &InitOptions<'_>,
     now: Timestamp,
 ) -> Result<InitReport, InitError> {
+    check_socket(&places.socket)?;
+    check_socket(&places.proxy_socket)?;
     let mut steps = configuration(places, EXAMPLES)?;
     let made = private::make_directory(&places.data)?;
     steps.push(InitStep::new("data", &places.data, made));

@@ -87,7 +87,7 @@ fn without_a_keyring_a_key_file_is_made_and_the_reason_and_the_meaning_are_said(
         "made   root key       /",
         "made   vault          /",
         "root key: the key file /",
-        "(no keyring answers: no session bus)",
+        "(no desktop keyring runs for this account)",
         "keep their backups apart",
         "recovery passphrase: none; if the root key is lost, so are the secrets",
         "audit log key, for the auditor to keep elsewhere: ",
@@ -167,6 +167,16 @@ fn a_keyring_that_answers_is_preferred_and_one_that_looks_empty_is_an_error() {
         "{error}"
     );
     assert!(!home.places.root_key.exists());
+}
+
+#[test]
+fn a_place_where_no_socket_can_be_is_refused_before_anything_is_made() {
+    let mut home = Home::new();
+    home.places
+        .set_socket(home.places.data.join("x".repeat(100)));
+    let error = home.refusal(&options());
+    assert!(error.contains("Linux allows 107"), "{error}");
+    assert!(!home.places.config.exists() && !home.places.data.exists());
 }
 
 #[test]

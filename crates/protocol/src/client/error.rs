@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::error::{ErrorCode, Problem};
+use crate::paths::SocketTooLong;
 
 /// Why there is no answer, or what the broker refused.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,9 @@ pub enum ClientError {
     /// The socket's mode or group, or a directory above it, keeps this account out.
     #[error("this account may not use the socket {}", .0.display())]
     Forbidden(PathBuf),
+    /// No socket can have that path.
+    #[error(transparent)]
+    TooLong(#[from] SocketTooLong),
     /// Any other reason not to get a connection.
     #[error("cannot connect to {}: {source}", .socket.display())]
     Connect {

@@ -27,6 +27,7 @@ use crate::wiped::WipedBytes;
 
 use self::reading::{Head, Input};
 use crate::error::Problem;
+use crate::paths::check_socket;
 
 pub use self::error::ClientError;
 
@@ -135,8 +136,9 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// One of the first four of [`ClientError`].
+    /// One of the first five of [`ClientError`].
     pub fn open(socket: &Path) -> Result<Self, ClientError> {
+        check_socket(socket)?;
         match UnixStream::connect(socket) {
             Ok(stream) => Ok(Self { stream }),
             Err(source) => Err(match source.kind() {

@@ -165,7 +165,7 @@ fn each_way_not_to_reach_the_broker_has_its_own_words() {
     let long = dir.path().join("x".repeat(200));
     assert!(matches!(
         Connection::open(&long),
-        Err(ClientError::Connect { .. })
+        Err(ClientError::TooLong(_))
     ));
 }
 
