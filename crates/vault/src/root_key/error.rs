@@ -18,6 +18,18 @@ pub enum RootKeyError {
     /// The key file or its directory is open to others, belongs to others, or cannot be read.
     #[error(transparent)]
     File(#[from] PrivateError),
+    /// The next key cannot be written beside the one in force.
+    #[error(
+        "the next key cannot be written to {}: {cause}; keep it in a systemd credential instead (tokenctl rekey --root-key credential), or let tokend's account write to that directory",
+        .path.display()
+    )]
+    NotBeside {
+        /// Where it would be.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        cause: io::Error,
+    },
     /// A place where a key is to be kept holds another one.
     #[error("{} holds another key; move it away, for it may be the only one of another vault: mv {} {}", .0.display(), quoted(.0), quoted(&.0.with_extension("key.other")))]
     OtherKey(PathBuf),

@@ -33,7 +33,12 @@ impl RootKeySource {
             Self::File => {
                 let beside = next_of(&real(&at.key_file));
                 remove(&beside)?;
-                Ok(private::write_new(&beside, &next.to_text())?)
+                private::write_new(&beside, &next.to_text()).map_err(|error| match error {
+                    PrivateError::Io { path, cause } if is_for_root(&cause) => {
+                        RootKeyError::NotBeside { path, cause }
+                    }
+                    other => other.into(),
+                })
             }
             Self::Keyring => (at.keyring.keep)(&keyring_entry(vault_id, version), next),
             Self::Passphrase | Self::Credential(_) => Ok(()),
@@ -148,6 +153,15 @@ fn real(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_missing| path.to_owned())
 }
 
+/// Whether only an operator can change that: a service's configuration is root's, and its unit may mount it read-only.
+fn is_for_root(cause: &io::Error) -> bool {
+    let kind = cause.kind();
+    matches!(
+        kind,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+    )
+}
+
 /// Where the next key is offered.
 fn next_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -161,4 +175,29 @@ fn remove(path: &Path) -> Result<(), RootKeyError> {
         private::sync_directory_of(path)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_next_key_cannot_be_written_the_way_out_is_named() {
+        // Not even root may make a file there.
+        let at = KeyLocations {
+            key_file: PathBuf::from("/sys/kernel/root.key"),
+            credentials: None,
+            keyring: super::super::Keyring::SESSION,
+        };
+        let next = RootKey::generate().unwrap();
+        let refused = RootKeySource::File.offer(&next, "id", 2, &at).unwrap_err();
+        let text = refused.to_string();
+        assert!(matches!(refused, RootKeyError::NotBeside { .. }), "{text}");
+        for part in [
+            "/sys/kernel/root.key.next: ",
+            "tokenctl rekey --root-key credential",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
 }
