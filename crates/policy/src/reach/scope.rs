@@ -118,7 +118,8 @@ impl fmt::Display for Refused {
         match self.unlisted() {
             Some(operation) => write!(
                 f,
-                "; to allow it, add `paths = [\"{operation}\"]` to the purpose"
+                "; to allow it, add `\"{operation}\"` to the list `paths` of the purpose (`paths = [\"{operation}\"]` \
+                 if it has none)"
             ),
             None => Ok(()),
         }

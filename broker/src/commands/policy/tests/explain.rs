@@ -121,7 +121,8 @@ fn explain_says_what_a_request_needs_and_whether_the_rule_gives_it() {
         says("GET /user/repos"),
         "the request is refused whatever a rule gives: GET /user/repos answers with what the stored \
          token reaches, not with what the lease does; to allow it, add \
-         `paths = [\"GET /user/repos\"]` to the purpose\n"
+         `\"GET /user/repos\"` to the list `paths` of the purpose (`paths = [\"GET /user/repos\"]` if it \
+         has none)\n"
     );
     let upload = says("POST https://uploads.github.com/repos/acme/site/releases/1/assets");
     assert!(upload.contains("needs contents: write"), "{upload}");
@@ -220,7 +221,8 @@ fn explain_knows_what_the_paths_of_a_purpose_allow_and_which_line_is_missing() {
         format!(
             "{gives}the request is refused whatever a rule gives: GET /user/repos answers with what the \
              stored token reaches, not with what the lease does; to allow it, add \
-             `paths = [\"GET /user/repos\"]` to the purpose\n"
+             `\"GET /user/repos\"` to the list `paths` of the purpose (`paths = [\"GET /user/repos\"]` if \
+             it has none)\n"
         )
     );
     let stranger = says("4000000002", "GET /user");

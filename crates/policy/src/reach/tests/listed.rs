@@ -34,12 +34,13 @@ fn a_refusal_says_what_is_missing_and_where_the_table_is_in_the_way_the_line_tha
         (
             "GET /user",
             "GET /user answers with what the stored token reaches, not with what the lease does; \
-             to allow it, add `paths = [\"GET /user\"]` to the purpose",
+             to allow it, add `\"GET /user\"` to the list `paths` of the purpose (`paths = [\"GET /user\"]` if it has none)",
         ),
         (
             "POST /repos/acme/site/forks",
             "POST /repos/{owner}/{repo}/forks reaches another repository than the one in its path; \
-             to allow it, add `paths = [\"POST /repos/{owner}/{repo}/forks\"]` to the purpose",
+             to allow it, add `\"POST /repos/{owner}/{repo}/forks\"` to the list `paths` of the purpose \
+             (`paths = [\"POST /repos/{owner}/{repo}/forks\"]` if it has none)",
         ),
         (
             "POST /repos/acme/other/forks",
