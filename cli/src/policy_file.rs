@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 use broker_protocol::api::Reloaded;
 use broker_protocol::duration;
 use broker_protocol::names::{OrgName, Permissions, Purpose, RepoPattern, SecretName};
+use broker_protocol::paths::Paths;
 use broker_protocol::whole_file;
+use nix::errno::Errno;
+use nix::unistd::{AccessFlags, access};
 use toml_edit::{Array, InlineTable, Value};
 
 use crate::args::{Declaration, Kind, word};
@@ -76,6 +79,48 @@ ttl          = {{ default = \"15m\", max = \"1h\" }}
     )
 }
 
+/// Fails unless this account may add a file to the directory of policies: before a value is asked for.
+pub(crate) fn require_writable(places: &Paths) -> Result<(), Failure> {
+    let dir = &places.policies;
+    match access(dir, AccessFlags::W_OK | AccessFlags::X_OK) {
+        Ok(()) => Ok(()),
+        Err(Errno::ENOENT) => Err(no_directory(dir)),
+        Err(why) => Err(Failure::with_hint(
+            format!(
+                "this account may not add a policy to {}: {}",
+                dir.display(),
+                why.desc()
+            ),
+            format!(
+                "run it as the owner of that directory: sudo tokenctl --config {} …",
+                places.config.display()
+            ),
+        )),
+    }
+}
+
+/// Fails if there is something at the path of a new file.
+pub(crate) fn require_absent(path: &Path) -> Result<(), Failure> {
+    match path.symlink_metadata() {
+        Ok(_) => Err(is_there(path)),
+        Err(_) => Ok(()),
+    }
+}
+
+fn is_there(path: &Path) -> Failure {
+    Failure::with_hint(
+        format!("{} exists already", path.display()),
+        "edit it by hand, or move it away; `tokenctl policy reload` loads what it declares",
+    )
+}
+
+fn no_directory(dir: &Path) -> Failure {
+    Failure::with_hint(
+        format!("there is no directory {}", dir.display()),
+        "`tokenctl init` creates it; --config names another configuration",
+    )
+}
+
 /// New policy files that are not in force yet. Dropped before `NewFiles::load` has succeeded, it
 /// removes what it wrote.
 pub(crate) struct NewFiles {
@@ -97,16 +142,10 @@ impl NewFiles {
         let mut file = match whole_file::create(path, 0o644) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(Failure::with_hint(
-                    format!("{} exists already", path.display()),
-                    "policy files are edited by hand; then `tokenctl policy reload`",
-                ));
+                return Err(is_there(path));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(Failure::with_hint(
-                    format!("there is no directory for {}", path.display()),
-                    "`tokenctl init` creates it; --config names another configuration",
-                ));
+                return Err(no_directory(whole_file::directory_of(path)));
             }
             Err(error) => return Err(Failure::file("write", path)(error)),
         };

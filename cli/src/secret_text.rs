@@ -6,7 +6,10 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use broker_protocol::{as_read, value_form};
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::error::Failure;
@@ -40,6 +43,11 @@ impl SecretText {
     }
 }
 
+/// The hash under which a value is known: base64 SHA-256, as GitHub's audit log has it.
+pub(crate) fn hashed(value: &str) -> String {
+    STANDARD.encode(Sha256::digest(value))
+}
+
 /// Reads text from the terminal without echo, or from stdin to its end.
 pub(crate) fn ask(prompt: &str) -> Result<Zeroizing<String>, Failure> {
     if ui::stdin_is_terminal() {
@@ -53,13 +61,17 @@ pub(crate) fn read_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     if path == Path::new("-") {
         return read_to_end(&mut io::stdin().lock());
     }
-    read_to_end(&mut File::open(path).map_err(Failure::file("read", path))?)
+    let bytes = File::open(path).and_then(as_read::read_to_end);
+    text_of(bytes.map_err(Failure::file("read", path))?)
 }
 
 /// Reads text to its end, at most [`value_form::LONGEST`] bytes of it, leaving no copy behind.
 pub(crate) fn read_to_end(input: &mut impl io::Read) -> Result<Zeroizing<String>, Failure> {
-    let bytes = as_read::read_to_end(input)
-        .map_err(|error| Failure::new(format!("cannot read the value: {error}")))?;
+    let bytes = as_read::read_to_end(input);
+    text_of(bytes.map_err(|error| Failure::new(format!("cannot read the value: {error}")))?)
+}
+
+fn text_of(bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, Failure> {
     if bytes.len() > value_form::LONGEST {
         return Err(Failure::Usage("the value is longer than 48 KiB".to_owned()));
     }

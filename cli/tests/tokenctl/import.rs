@@ -148,7 +148,7 @@ fn the_tokens_in_a_file_are_declared_and_stored_and_never_shown() {
     for text in [out(&got), err(&got)] {
         assert!(!text.contains("ghp_") && !text.contains("github_pat_"));
     }
-    assert!(err(&got).contains(":4: EDITOR skipped"));
+    assert!(err(&got).contains(":4: EDITOR skipped"), "{}", err(&got));
     assert!(out(&got).contains("shred -u"));
     assert!(vault.file.exists());
 }
@@ -203,11 +203,68 @@ fn a_second_run_goes_on_and_overwrites_nothing() {
 }
 
 #[test]
-fn a_file_that_a_shell_would_act_on_is_refused_with_its_line() {
-    let vault = vault("A=ghp_one\nB=$(op read x)\n", "");
+fn all_lines_with_a_token_that_cannot_be_read_are_listed_and_nothing_is_imported() {
+    let vault = vault(
+        "A=ghp_one\nB=ghp_two cmd\nC=$(op read x)\nD='ghp_three\n",
+        "",
+    );
     let got = vault.import(&[]);
     assert_eq!(got.status.code(), Some(1));
-    let place = format!("{}:2:", vault.file.display());
-    assert!(err(&got).contains(&place), "{}", err(&got));
+    for line in [2, 4] {
+        let place = format!("{}:{line}: it holds a token", vault.file.display());
+        assert!(err(&got).contains(&place), "{}", err(&got));
+    }
+    assert!(!err(&got).contains("ghp_"), "{}", err(&got));
     assert!(vault.stored().is_empty() && vault.policies().is_empty());
+}
+
+#[test]
+fn lines_of_a_shell_script_without_a_token_are_noted_and_the_tokens_are_stored() {
+    let text = "if true; then\nexport PATH=\"$PATH:x\"\nfi\nA=ghp_one\nexport GH_TOKEN=\"${A}\"\n";
+    let vault = vault(text, "");
+    let got = vault.import(&[]);
+    assert!(got.status.success(), "{}", err(&got));
+    assert_eq!(vault.stored(), [pair("a", "ghp_one")]);
+    let file = vault.file.display();
+    for note in [
+        format!("{file}:1: skipped: it is not of the form NAME=value\n"),
+        format!("{file}:2: skipped: a shell would run a command there"),
+        format!("{file}:5: `GH_TOKEN` holds the same value as `A`; not stored twice\n"),
+    ] {
+        assert!(err(&got).contains(&note), "{note}: {}", err(&got));
+    }
+}
+
+#[test]
+fn a_value_that_the_vault_has_under_another_name_is_not_stored_twice() {
+    let vault = vault("OTHER=ghp_one\n", "");
+    let known = ("org-label-sync-token".to_owned(), "ghp_one".to_owned());
+    vault.values.lock().unwrap().extend([known.clone()]);
+    let got = vault.import(&["--org", "acme"]);
+    assert!(got.status.success(), "{}", err(&got));
+    let said =
+        "`OTHER` holds the same value as the secret `org-label-sync-token`; not stored twice";
+    assert!(err(&got).contains(said), "{}", err(&got));
+    assert_eq!(vault.stored(), [known]);
+    assert!(vault.policies().is_empty());
+}
+
+#[test]
+fn the_file_that_was_imported_is_named_in_the_policy_for_doctor() {
+    let vault = vault(FILE, "");
+    vault.import(&[]);
+    let policy = std::fs::read_to_string(vault.broker.policy("imported-secrets.toml")).unwrap();
+    let line = format!("# Imported from {}\n", vault.file.display());
+    assert!(policy.contains(&line), "{policy}");
+}
+
+#[test]
+fn a_pipe_is_read_and_leaves_no_file_to_remove() {
+    let vault = vault("", "");
+    let got = vault.broker.run_with(&["import", "-"], FILE);
+    assert!(got.status.success(), "{}", err(&got));
+    assert_eq!(vault.stored().len(), 2);
+    assert!(!out(&got).contains("shred"));
+    let policy = std::fs::read_to_string(vault.broker.policy("imported-secrets.toml")).unwrap();
+    assert!(!policy.contains("Imported from"), "{policy}");
 }

@@ -12,11 +12,13 @@ mod found;
 mod plan;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use broker_protocol::api::{SecretList, SecretView};
 use broker_protocol::names::SecretName;
 
-use self::found::{EnvToken, InVault};
+use self::found::{EnvToken, Found, InVault};
+pub(crate) use self::plan::imported_from;
 use self::plan::{ImportPlan, own_files};
 use crate::args::Import;
 use crate::broker::Broker;
@@ -27,9 +29,9 @@ use crate::learnt::{self, Learnt};
 use crate::ui;
 
 pub(crate) fn run(broker: &Broker, import: &Import) -> Result<(), Failure> {
-    let (found, skipped) = found::read(&import.file, import.all)?;
-    skipped.iter().for_each(ui::note);
-    if found.is_empty() {
+    let Found { tokens, notes } = found::read(&import.file, import.all)?;
+    notes.iter().for_each(ui::note);
+    if tokens.is_empty() {
         return Err(Failure::with_hint(
             format!("nothing to import in {}", import.file.display()),
             "--all takes variables that do not look like GitHub tokens",
@@ -41,7 +43,8 @@ pub(crate) fn run(broker: &Broker, import: &Import) -> Result<(), Failure> {
         .into_iter()
         .map(|view| (view.name.clone(), view))
         .collect();
-    let plan = ImportPlan::new(broker, import.org.as_ref(), &found, &declared)?;
+    let found = without_second_names(tokens, &declared);
+    let plan = ImportPlan::new(broker, import, &found, &declared)?;
     if import.dry_run {
         return plan.print(&found, &declared);
     }
@@ -51,6 +54,25 @@ pub(crate) fn run(broker: &Broker, import: &Import) -> Result<(), Failure> {
     learnt::write(broker, &own_files(&broker.places.policies), &learnt);
     stored?;
     next_steps(import, &plan)
+}
+
+/// Leaves out each token that the vault has under another name: as two secrets, a rotation of the one
+/// would end the other.
+fn without_second_names(
+    mut tokens: Vec<EnvToken>,
+    declared: &BTreeMap<SecretName, SecretView>,
+) -> Vec<EnvToken> {
+    tokens.retain(|token| {
+        let stored = token.other_name(declared.values());
+        if let Some(name) = stored {
+            ui::note(format_args!(
+                "`{}` holds the same value as the secret `{name}`; not stored twice",
+                token.variable
+            ));
+        }
+        stored.is_none()
+    });
+    tokens
 }
 
 /// Stores each value that is not stored yet, and prints the result of each. What GitHub reported of
@@ -118,6 +140,9 @@ fn next_steps(import: &Import, plan: &ImportPlan) -> Result<(), Failure> {
         )?;
     }
     ui::line("then: tokenctl policy reload")?;
+    if import.file == Path::new("-") {
+        return Ok(());
+    }
     ui::line(format_args!(
         "and once nothing reads {file} any more: shred -u {file}",
         file = import.file.display()

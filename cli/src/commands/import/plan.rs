@@ -1,17 +1,18 @@
 //! The policy files that an import adds.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use broker_protocol::api::{PurposeList, SecretView};
-use broker_protocol::names::{OrgName, Purpose, SecretName};
+use broker_protocol::names::{Purpose, SecretName};
 
 use super::found::{EnvToken, InVault};
-use crate::args::{Declaration, word};
+use crate::args::{Declaration, Import, word};
 use crate::broker::Broker;
 use crate::commands::purpose::PURPOSES;
+use crate::env_file;
 use crate::error::Failure;
-use crate::policy_file::{NewFiles, proposed_purpose, secret_table};
+use crate::policy_file::{self, NewFiles, proposed_purpose, secret_table};
 use crate::ui;
 
 /// The files to write.
@@ -24,7 +25,7 @@ pub(super) struct ImportPlan {
 impl ImportPlan {
     pub(super) fn new(
         broker: &Broker,
-        org: Option<&OrgName>,
+        import: &Import,
         found: &[EnvToken],
         declared: &BTreeMap<SecretName, SecretView>,
     ) -> Result<Self, Failure> {
@@ -39,6 +40,7 @@ impl ImportPlan {
                 "# Written by `tokenctl import`. Add what you know: owner, scopes, \
                  rotate_every.\n",
             );
+            text.push_str(&imported_from_line(&import.file));
             let declared = Declaration {
                 source: "vault".to_owned(),
                 ..Declaration::default()
@@ -51,7 +53,7 @@ impl ImportPlan {
             plan.files
                 .push((numbered(dir, own_files(dir).len() + 1), text));
         }
-        if let Some(org) = org {
+        if let Some(org) = &import.org {
             let there: PurposeList = broker.read_list(PURPOSES)?;
             let mut there: BTreeSet<Purpose> = there
                 .purposes
@@ -110,6 +112,7 @@ impl ImportPlan {
         if self.files.is_empty() {
             return Ok(());
         }
+        policy_file::require_writable(&broker.places)?;
         let mut files = NewFiles::new();
         for (path, text) in &self.files {
             files.write(path, text)?;
@@ -139,6 +142,32 @@ pub(super) fn own_files(dir: &Path) -> Vec<PathBuf> {
     let names = (1..).map(|number| numbered(dir, number));
     names.take_while(|path| path.exists()).collect()
 }
+
+/// The files that imports read, as the files that they wrote say it: `doctor` looks whether they are still there.
+pub(crate) fn imported_from(dir: &Path) -> Vec<PathBuf> {
+    let texts = own_files(dir).into_iter();
+    let texts = texts.filter_map(|path| env_file::read(&path).ok());
+    let from = texts.flat_map(|text| {
+        let lines = text
+            .lines()
+            .filter_map(|line| line.strip_prefix(IMPORTED_FROM));
+        lines.map(PathBuf::from).collect::<Vec<_>>()
+    });
+    from.collect()
+}
+
+/// A comment that names a file; nothing for stdin and for a name that does not fit a line.
+fn imported_from_line(file: &Path) -> String {
+    let path = path::absolute(file).unwrap_or_default();
+    match path.to_str() {
+        Some(name) if file != Path::new("-") && !name.contains(char::is_control) => {
+            format!("{IMPORTED_FROM}{name}\n")
+        }
+        _ => String::new(),
+    }
+}
+
+const IMPORTED_FROM: &str = "# Imported from ";
 
 /// `imported-secrets.toml`, then with a number.
 fn numbered(dir: &Path, number: usize) -> PathBuf {
