@@ -5,7 +5,8 @@
 //! `--dir` the files themselves, where the account may.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use broker_audit::files::{self, Tail};
@@ -140,7 +141,7 @@ fn verify(broker: &Broker, mut paths: Vec<PathBuf>, json: bool) -> Result<(), Fa
     };
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let verified = files::verify(&paths, tail, threads).map_err(|failure| match failure {
-        files::Failure::Unreadable { path, source } => Failure::file("read", &path)(source),
+        files::Failure::Unreadable { path, source } => unreadable(broker, &path, source),
         other => Failure::Verification(other.to_string()),
     })?;
     for path in &verified.ignored {
@@ -169,6 +170,55 @@ fn verify(broker: &Broker, mut paths: Vec<PathBuf>, json: bool) -> Result<(), Fa
     Ok(())
 }
 
+/// Names the file, and who may read it. A service's log is its own account's and its auditors'.
+fn unreadable(broker: &Broker, path: &Path, source: io::Error) -> Failure {
+    let config = broker.places.config.display();
+    let hint = match source.kind() {
+        io::ErrorKind::PermissionDenied => format!(
+            "run it with `sudo`, or have this account added to the group that `[audit] read_group` in \
+             {config} names; `tokenctl audit tail` asks the broker instead"
+        ),
+        io::ErrorKind::NotFound => format!(
+            "this is where {config} has its log; --config names the configuration of another broker, and \
+             a PATH another log"
+        ),
+        _ => return Failure::file("read", path)(source),
+    };
+    Failure::with_hint(Failure::file("read", path)(source).to_string(), hint)
+}
+
 /// What the last words of a verifier mean, which docs/audit-format.md fixes.
 const NOT_ANCHORED: &str = "not anchored: the chain is whole up to that head, and whether it is the head you noted before is \
      for you to compare; keep this one where the broker's account cannot write";
+
+#[cfg(test)]
+mod tests {
+    use broker_protocol::paths::Paths;
+
+    use super::*;
+
+    #[test]
+    fn a_log_that_cannot_be_read_is_named_with_who_may_read_it() {
+        let broker = Broker {
+            places: Paths::system(),
+        };
+        for (kind, hint) in [
+            (
+                io::ErrorKind::PermissionDenied,
+                "`[audit] read_group` in /etc/tokend/tokend.toml",
+            ),
+            (
+                io::ErrorKind::NotFound,
+                "--config names the configuration of another broker",
+            ),
+        ] {
+            let failure = unreadable(&broker, &broker.places.audit, kind.into());
+            let text = failure.to_string();
+            assert!(
+                text.starts_with("cannot read /var/lib/tokend/audit: "),
+                "{text}"
+            );
+            assert!(failure.hint().unwrap().contains(hint), "{kind}");
+        }
+    }
+}

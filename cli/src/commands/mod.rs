@@ -26,7 +26,9 @@ mod setup_git;
 mod sinks;
 mod status;
 
-use broker_protocol::paths::{Overrides, Paths};
+use std::ffi::OsString;
+
+use broker_protocol::paths::{Overrides, Paths, SYSTEM_CONFIG, SYSTEM_SOCKET};
 
 pub(crate) use self::git_credential::stop_git;
 use crate::args::{Command, CommandLine, Format, Global, PolicyCommand, SecretCommand};
@@ -37,7 +39,14 @@ use crate::relay;
 
 /// Does what the command line says. `dumps` is how this process was allowed to dump core.
 pub(crate) fn run(line: CommandLine, dumps: &core_dump::Before) -> Result<(), Failure> {
-    let CommandLine { global, command } = line;
+    let CommandLine {
+        mut global,
+        command,
+    } = line;
+    // Both make a broker of this account's own, whatever socket its shell names.
+    if !matches!(command, Command::Init(_) | Command::Restore(_)) {
+        global.find_service(|name| std::env::var_os(name));
+    }
     let json = global.json;
     if holds_secrets_and_takes_no_lease(&command) {
         core_dump::forbid_traces();
@@ -110,6 +119,21 @@ const fn why_without_json(command: &Command) -> Option<&'static str> {
         Command::Completions { .. } => Some("it prints a script for a shell"),
         Command::Man { .. } => Some("it writes files"),
         _ => None,
+    }
+}
+
+impl Global {
+    /// Takes the configuration of the system service where its socket is named and no configuration: its
+    /// policies and its audit log are not in the caller's home.
+    fn find_service(&mut self, env: impl Fn(&str) -> Option<OsString>) {
+        let set = |name| env(name).filter(|value| !value.is_empty());
+        let socket = self.socket.clone().map(OsString::from);
+        let socket = socket.or_else(|| set("TOKEND_SOCKET"));
+        let named =
+            self.config.is_some() || ["TOKEND_CONFIG", "TOKEND_HOME"].map(set) != [None, None];
+        if !named && socket.is_some_and(|socket| socket == SYSTEM_SOCKET) {
+            self.config = Some(SYSTEM_CONFIG.into());
+        }
     }
 }
 
@@ -204,6 +228,35 @@ mod tests {
             let parsed = CommandLine::try_parse_from(words.split(' ')).ok();
             let command = parsed.unwrap_or_else(|| panic!("{line}")).command;
             assert_eq!(why_without_json(&command).is_none(), has_json, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_services_socket_leads_to_the_services_files_unless_another_configuration_is_named() {
+        for (set, config) in [
+            (&[("TOKEND_SOCKET", SYSTEM_SOCKET)][..], Some(SYSTEM_CONFIG)),
+            (
+                &[("TOKEND_SOCKET", SYSTEM_SOCKET), ("TOKEND_HOME", "/t")],
+                None,
+            ),
+            (
+                &[("TOKEND_SOCKET", SYSTEM_SOCKET), ("TOKEND_CONFIG", "/c")],
+                None,
+            ),
+            (&[("TOKEND_SOCKET", "/run/user/7/tokend/tokend.sock")], None),
+            (&[], None),
+        ] {
+            let mut global = Global {
+                config: None,
+                socket: None,
+                json: false,
+            };
+            global.find_service(|name| {
+                let found = set.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| value.into())
+            });
+            let found = global.config.as_deref();
+            assert_eq!(found, config.map(std::path::Path::new), "{set:?}");
         }
     }
 }

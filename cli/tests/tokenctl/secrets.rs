@@ -4,9 +4,25 @@ use broker_protocol::error::{ErrorCode, Problem};
 
 use crate::fake_broker::{FakeBroker, err, out};
 
+/// As for a name that no policy declares.
+fn not_found() -> (u16, String) {
+    let problem = Problem::new(ErrorCode::NotFound, "no policy declares it");
+    (404, serde_json::to_string(&problem).unwrap())
+}
+
+/// A secret that is declared.
+fn declared(kind: &str, source: &str, state: &str) -> String {
+    serde_json::json!({
+        "name": "source-pat", "declared": true, "kind": kind, "owner": null, "scopes": [],
+        "source": source, "purposes": [], "state": state, "exposed_to": [],
+    })
+    .to_string()
+}
+
 /// A broker that loads every file in its policies and stores every value it is sent.
 fn broker() -> FakeBroker {
     FakeBroker::answering(|seen| match &*seen.line {
+        line if line.starts_with("GET /v1/secrets/") => not_found(),
         "POST /v1/policies/reload" => {
             let loaded = serde_json::json!({
                 "files": {"source-pat.toml": "00"}, "purposes": 0, "revoked": [], "warnings": []
@@ -99,7 +115,11 @@ fn add_writes_one_file_has_it_loaded_and_stores_the_value() {
     let lines: Vec<String> = broker.seen().into_iter().map(|seen| seen.line).collect();
     assert_eq!(
         lines,
-        ["POST /v1/policies/reload", "PUT /v1/secrets/source-pat"]
+        [
+            "GET /v1/secrets/source-pat",
+            "POST /v1/policies/reload",
+            "PUT /v1/secrets/source-pat"
+        ]
     );
 }
 
@@ -107,6 +127,9 @@ fn add_writes_one_file_has_it_loaded_and_stores_the_value() {
 fn broker_that_checks(refuses: bool) -> FakeBroker {
     let loads = std::sync::atomic::AtomicU32::new(0);
     FakeBroker::answering(move |seen| {
+        if seen.line.starts_with("GET /v1/secrets/") {
+            return not_found();
+        }
         if seen.line != "POST /v1/policies/reload" {
             let set = serde_json::json!({
                 "name": "source-pat", "version": 1, "looks_like": "classic", "warnings": [],
@@ -172,14 +195,19 @@ fn the_kind_is_read_off_the_value_where_it_is_not_said() {
 
 #[test]
 fn a_file_that_the_broker_refuses_is_taken_back() {
-    let broker = FakeBroker::refusing(&Problem::new(ErrorCode::BadRequest, "x.toml:3: no"));
+    let problem = Problem::new(ErrorCode::BadRequest, "x.toml:3: no");
+    let refused = serde_json::to_string(&problem).unwrap();
+    let broker = FakeBroker::answering(move |seen| match &*seen.line {
+        "POST /v1/policies/reload" => (400, refused.clone()),
+        _ => not_found(),
+    });
     let got = broker.run_with(&["secret", "add", "source-pat"], "ghp_canary\n");
     assert_eq!(got.status.code(), Some(1));
     assert!(err(&got).contains("x.toml:3: no"));
     assert!(!broker.policy("source-pat.toml").exists());
     // The second time without the file, so that the refusal is not held against what is left.
     let lines: Vec<String> = broker.seen().into_iter().map(|seen| seen.line).collect();
-    assert_eq!(lines, ["POST /v1/policies/reload"; 2]);
+    assert_eq!(lines[1..], ["POST /v1/policies/reload"; 2]);
 }
 
 #[test]
@@ -199,15 +227,135 @@ fn a_file_that_is_there_is_never_touched() {
     assert_eq!(got.status.code(), Some(1));
     let text = std::fs::read_to_string(broker.policy("source-pat.toml")).unwrap();
     assert_eq!(text, "# mine");
-    assert!(broker.seen().is_empty());
+    assert_eq!(broker.seen().len(), 1, "its value went nowhere");
 }
 
 #[test]
 fn a_secret_from_elsewhere_is_declared_and_no_value_asked_for() {
     let broker = broker();
-    let got = broker.run(&["secret", "add", "source-pat", "--source", "env:SOURCE_PAT"]);
+    let args = "secret add source-pat --kind classic --source env:SOURCE_PAT";
+    let got = broker.run(&args.split(' ').collect::<Vec<_>>());
     assert!(got.status.success(), "{}", err(&got));
-    assert_eq!(broker.seen().len(), 1);
+    assert_eq!(broker.seen().len(), 2);
+}
+
+#[test]
+fn a_run_that_was_interrupted_before_the_value_was_stored_is_resumed() {
+    let broker = FakeBroker::answering(|seen| match &*seen.line {
+        "GET /v1/secrets/source-pat" => (200, declared("classic", "vault", "missing")),
+        _ => {
+            let set = serde_json::json!({
+                "name": "source-pat", "version": 1, "looks_like": null, "warnings": []
+            });
+            (200, set.to_string())
+        }
+    });
+    let got = broker.run_with(&["secret", "add", "source-pat"], "ghp_canary\n");
+    assert!(got.status.success(), "{}", err(&got));
+    assert!(
+        err(&got).contains("declared already and has no value"),
+        "{}",
+        err(&got)
+    );
+    let lines: Vec<String> = broker.seen().into_iter().map(|seen| seen.line).collect();
+    assert_eq!(lines[1..], ["PUT /v1/secrets/source-pat"]);
+    assert!(!broker.policy("source-pat.toml").exists());
+    let other = ["secret", "add", "source-pat", "--kind", "fine-grained"];
+    let got = broker.run_with(&other, "github_pat_canary\n");
+    assert!(
+        err(&got).contains("is declared already, as classic"),
+        "{}",
+        err(&got)
+    );
+    assert_eq!(broker.seen().len(), 3);
+}
+
+#[test]
+fn a_name_that_has_a_value_is_refused_before_one_is_asked_for_with_the_command_that_replaces_it() {
+    for (source, hint) in [
+        ("vault", "a new value: `tokenctl secret set source-pat`"),
+        (
+            "env:A",
+            "`tokenctl secret move source-pat --to PLACE` changes the place",
+        ),
+    ] {
+        let broker = FakeBroker::answering(move |_| (200, declared("classic", source, "ok")));
+        let got = broker.run(&["secret", "add", "source-pat"]);
+        assert_eq!(got.status.code(), Some(1), "{}", err(&got));
+        assert!(
+            err(&got).contains("`source-pat` exists already"),
+            "{}",
+            err(&got)
+        );
+        assert!(err(&got).contains(hint), "{}", err(&got));
+        assert_eq!(broker.seen().len(), 1);
+    }
+}
+
+#[test]
+fn no_value_and_an_odd_one_write_nothing() {
+    let broker = broker();
+    for value in ["", "ghp_canary x\n"] {
+        let got = broker.run_with(&["secret", "add", "source-pat"], value);
+        assert_eq!(got.status.code(), Some(2), "{}", err(&got));
+        assert!(!broker.policy("source-pat.toml").exists());
+    }
+    let lines = broker.seen().into_iter().map(|seen| seen.line);
+    assert!(lines.into_iter().all(|line| line.starts_with("GET ")));
+}
+
+#[test]
+fn a_kind_that_cannot_be_told_is_not_guessed() {
+    let broker = broker();
+    let add = |more: &[&str], value: &str| {
+        let args = [&["secret", "add", "source-pat"], more].concat();
+        broker.run_with(&args, value)
+    };
+    for (options, value) in [
+        (&[][..], "odd-canary\n"),
+        (&[], "ghs_canary\n"),
+        (&["--source", "env:A"], ""),
+    ] {
+        let got = add(options, value);
+        assert_eq!(got.status.code(), Some(2), "{}", err(&got));
+        let said = "the kind of the token is not known; pass --kind";
+        assert!(err(&got).contains(said), "{}", err(&got));
+    }
+    let pem = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    assert!(err(&add(&[], pem)).contains("pass --kind app"));
+    assert!(!broker.policy("source-pat.toml").exists());
+    let got = add(&["--scope", "repo"], "odd-canary\n");
+    assert!(got.status.success(), "{}", err(&got));
+    let text = std::fs::read_to_string(broker.policy("source-pat.toml")).unwrap();
+    assert!(text.contains("= \"classic\""), "{text}");
+}
+
+#[test]
+fn a_token_where_a_file_or_a_name_belongs_is_repeated_by_no_error() {
+    let broker = broker();
+    for line in [
+        "rotate source-pat --value-file ghp_canary",
+        "import ghp_canary",
+        "import ./ghp_canary",
+        "--config ghp_canary/x.toml secret add source-pat --kind classic --source env:A",
+        "--socket ghp_canary status",
+        "secret add ghp_canary",
+        "secret set source-pat ghp_canary",
+        "get ghp_canary",
+        "get p --repo ghp_canary",
+        "get p --ttl ghp_canary",
+        "backup --verify ghp_canary",
+        "audit verify ghp_canary",
+        "exec p -- ghp_canary",
+        "ghp_canary",
+        "policy check ghp_canary",
+    ] {
+        let got = broker.run(&line.split(' ').collect::<Vec<_>>());
+        assert!(!got.status.success(), "{line}");
+        for text in [out(&got), err(&got)] {
+            assert!(!text.contains("canary"), "{line}: {text}");
+        }
+    }
 }
 
 #[test]

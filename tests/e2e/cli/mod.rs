@@ -267,3 +267,64 @@ fn doctor_says_what_the_next_start_will_find_and_what_is_not_in_force_yet() {
     broker.reload();
     assert_eq!(broker.home.ctl(&["doctor"]).success(), "nothing wrong\n");
 }
+
+#[test]
+fn init_reads_a_recovery_passphrase_from_standard_input_where_there_is_no_terminal() {
+    let passphrases = "correct horse battery\nstaple and a stable\n";
+    for (asked, lines, unlock) in [
+        (
+            &["--root-key", "file"][..],
+            "staple and a stable\n",
+            "staple and a stable\n",
+        ),
+        (
+            &["--root-key", "passphrase"],
+            passphrases,
+            "staple and a stable\n",
+        ),
+        (
+            &["--root-key", "passphrase"],
+            passphrases,
+            "correct horse battery\n",
+        ),
+    ] {
+        let home = Home::new();
+        let init = [&["init", "--recovery"], asked].concat();
+        let made = home.ctl_with(&init, lines).success();
+        assert!(!made.contains("recovery passphrase: none"), "{made}");
+        let broker = home.start();
+        broker.home.ctl(&["lock"]);
+        let unlocked = broker.home.ctl_with(&["unlock", "--passphrase"], unlock);
+        assert_eq!(unlocked.code(), Some(0), "{unlocked:?}");
+    }
+    let home = Home::new();
+    let init = home.ctl_with(&["init", "--root-key", "file", "--recovery"], "");
+    assert_eq!(init.code(), Some(1), "{init:?}");
+    assert!(
+        init.stderr.contains("standard input has no line for it"),
+        "{init:?}"
+    );
+}
+
+#[test]
+fn tokend_repeats_no_token_that_is_passed_where_something_else_belongs() {
+    let home = Home::new();
+    for arguments in [
+        &["ghp_canary"][..],
+        &["--trace", "ghp_canary=x=y"],
+        &["--config", "ghp_canary/tokend.toml", "policy", "check"],
+        &["policy", "check", "ghp_canary"],
+        &["policy", "explain", "ghp_canary"],
+        &["policy", "explain", "p", "--user", "ghp_canary"],
+        &["backup", "--verify", "ghp_canary"],
+        &["restore", "ghp_canary"],
+        &["restore", "x", "--passphrase-file", "ghp_canary"],
+        &["init", "--root-key", "ghp_canary"],
+    ] {
+        let mut tokend = home.command(&binaries::tokend());
+        let ran = Ran::of(tokend.args(arguments));
+        assert_ne!(ran.code(), Some(0), "{ran:?}");
+        let printed = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(!printed.contains("canary"), "{arguments:?}: {ran:?}");
+    }
+}

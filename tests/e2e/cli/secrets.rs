@@ -48,7 +48,7 @@ fn secret_add_writes_one_file_and_edits_none_and_the_registry_shows_it() {
 
     let after = policies(home);
     let again = home.ctl_with(&add, canary::CLASSIC);
-    refused(&again, 1, "new-token.toml");
+    refused(&again, 1, "`new-token` exists already");
     assert!(policies(home) == after);
     let version = home
         .ctl(&["secret", "show", "new-token", "--json"])

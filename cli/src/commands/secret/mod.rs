@@ -2,30 +2,29 @@
 //!
 //! A value comes from the terminal or stdin, goes straight to the broker, and is never shown.
 
+mod add;
+
 use broker_protocol::api::{SecretSet, SecretView, SetSecret, UndoSecret};
 use broker_protocol::client::Request;
 use broker_protocol::counted::counted;
 use broker_protocol::names::SecretName;
-use broker_protocol::token_shape::{self, Shape};
 use jiff::Timestamp;
 use zeroize::Zeroize as _;
 
 use crate::account;
-use crate::args::{Declaration, Format, Kind, SecretAdd, SecretCommand, word};
+use crate::args::{Format, SecretCommand};
 use crate::broker::{Broker, PATIENCE};
 use crate::clock;
 use crate::commands::purpose::{joined, span};
 use crate::commands::registry::{deadline, state};
 use crate::commands::{check, moving, registry, sinks};
 use crate::error::Failure;
-use crate::learnt::{self, Learnt};
-use crate::policy_file::{NewFiles, secret_table};
 use crate::secret_text::SecretText;
 use crate::ui::{self, Table, or_dash};
 
 pub(crate) fn run(broker: &Broker, command: SecretCommand, json: bool) -> Result<(), Failure> {
     match command {
-        SecretCommand::Add(add) => self::add(broker, &add, json),
+        SecretCommand::Add(add) => add::run(broker, &add, json),
         SecretCommand::Set {
             name,
             undo,
@@ -54,85 +53,6 @@ pub(crate) fn run(broker: &Broker, command: SecretCommand, json: bool) -> Result
         SecretCommand::Revoke { name, now: _ } => sinks::revoke(broker, &name, json),
         SecretCommand::Remove { name, yes } => remove(broker, &name, yes, json),
     }
-}
-
-/// Declares in a new file, has the broker load it, then stores the value.
-fn add(broker: &Broker, add: &SecretAdd, json: bool) -> Result<(), Failure> {
-    let SecretAdd { name, declared, .. } = add;
-    let stored = declared.source == "vault";
-    if !stored && add.expires.is_some() {
-        return Err(Failure::Usage(
-            "--expires goes with a value in the vault".to_owned(),
-        ));
-    }
-    let path = broker.places.policies.join(format!("{name}.toml"));
-    // Before anything is written: what it is may be read off it.
-    let read = || SecretText::read(&format!("Value of {name}"));
-    let value = stored.then(read).transpose()?;
-    let kind = match (add.kind, &value) {
-        (Some(kind), _) => kind,
-        (None, Some(value)) => kind_of(value)?,
-        (None, None) => Kind::Classic,
-    };
-    require_fitting(kind, declared)?;
-    let mut files = NewFiles::new();
-    files.write(&path, &secret_table(name, kind, declared))?;
-    let loaded = files.load(broker)?;
-    ui::note(format_args!("wrote {}", path.display()));
-    loaded.warnings.iter().for_each(ui::warning);
-    let Some(value) = value else {
-        ui::note(format_args!(
-            "its value is read from {}; `tokenctl doctor` shows whether it can be",
-            declared.source
-        ));
-        if json {
-            ui::print_json(&serde_json::json!({"name": name, "source": declared.source}))?;
-        }
-        return Ok(());
-    };
-    let set = store(broker, name, &value, add.expires, wanted(add.no_check)).inspect_err(|_| {
-        ui::note(format_args!(
-            "it is declared; store its value with `tokenctl secret set {name}`"
-        ));
-    })?;
-    let learnt: Vec<Learnt> = Learnt::of(name, set.check.as_ref()).into_iter().collect();
-    learnt::write(broker, &[path], &learnt);
-    report(&set, json)
-}
-
-/// The kind of a value by its first characters; classic by default.
-fn kind_of(value: &SecretText) -> Result<Kind, Failure> {
-    match token_shape::of(value.expose()) {
-        Shape::FineGrained => Ok(Kind::FineGrained),
-        Shape::PrivateKey => Err(Failure::Usage(
-            "this is a private key: pass --kind app, and the App with --client-id".to_owned(),
-        )),
-        // A proxy token was refused when the value was read.
-        Shape::Classic | Shape::ShortLived | Shape::Proxy | Shape::Unknown => Ok(Kind::Classic),
-    }
-}
-
-/// Rejects options that belong to another kind.
-fn require_fitting(kind: Kind, declared: &Declaration) -> Result<(), Failure> {
-    let Declaration {
-        scopes,
-        repositories,
-        permissions,
-        client_id,
-        ..
-    } = declared;
-    for (goes_with, given, option) in [
-        (Kind::Classic, !scopes.is_empty(), "--scope"),
-        (Kind::FineGrained, !repositories.is_empty(), "--repository"),
-        (Kind::FineGrained, !permissions.is_empty(), "--permission"),
-        (Kind::App, client_id.is_some(), "--client-id"),
-    ] {
-        if given && kind != goes_with {
-            let kind = word(&goes_with);
-            return Err(Failure::Usage(format!("{option} goes with --kind {kind}")));
-        }
-    }
-    Ok(())
 }
 
 /// Whether the broker checks a new value: as configured, or not.
