@@ -5,6 +5,7 @@
 //! anywhere, it resumes when run again.
 
 mod after;
+mod put;
 
 use std::time::Duration;
 
@@ -169,7 +170,14 @@ impl Driver<'_> {
             match view.next.step {
                 _ if self.asked.dry_run => return Ok(()),
                 MoveStep::Finish | MoveStep::Nothing | MoveStep::Write => return Ok(()),
-                MoveStep::Put => return Err(Failure::Waiting(view.next.text)),
+                MoveStep::Put => {
+                    if !self.quiet {
+                        for line in put::lines(self.broker, &view)? {
+                            ui::line(line)?;
+                        }
+                    }
+                    return Err(Failure::Waiting(view.next.text));
+                }
                 MoveStep::Switch | MoveStep::Load | MoveStep::ByHand => self.switch(&view)?,
             }
         }
