@@ -2,10 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::fake_broker::{FakeBroker, out};
+use crate::fake_broker::{FakeBroker, err, out};
 
 /// A broker to which this happened, as its operators see it.
 fn broker(github: &Value, secret: &Value, probed: &Value) -> FakeBroker {
+    broker_with(github, secret, probed, &json!({}))
+}
+
+/// The same, with more of its status.
+fn broker_with(github: &Value, secret: &Value, probed: &Value, more: &Value) -> FakeBroker {
     let at = "2026-11-21T07:00:00Z";
     let mut held = json!({
         "name": "site-token", "declared": true, "kind": "classic", "owner": null, "scopes": [],
@@ -34,6 +39,13 @@ fn broker(github: &Value, secret: &Value, probed: &Value) -> FakeBroker {
             "warnings": held["warnings"],
         },
     });
+    let mut status = status;
+    for part in ["", "/broker"] {
+        let part = status.pointer_mut(part).unwrap().as_object_mut().unwrap();
+        let known: Vec<String> = part.keys().cloned().collect();
+        let more = more.as_object().unwrap().clone().into_iter();
+        part.extend(more.filter(|(key, _)| known.contains(key)));
+    }
     let probed = probed.to_string();
     FakeBroker::answering(move |seen| match &*seen.line {
         "POST /v1/sources/probe" => (200, probed.clone()),
@@ -163,4 +175,77 @@ fn policy_files_that_are_not_in_force_are_named() {
     let line =
         "0 purposes, loaded 2026-11-21T07:00:00Z; NOT LOADED: a.toml, b.toml, c.toml and 1 more\n";
     assert!(out(&status).contains(line), "{}", out(&status));
+}
+
+fn quiet() -> Value {
+    json!({"api": "", "breaker": "", "last_answer": null, "principals": []})
+}
+
+#[test]
+fn a_vault_without_a_recovery_passphrase_is_a_line_with_the_command_that_sets_one() {
+    let doctor = broker(&quiet(), &json!({}), &json!({"sources": []})).run(&["doctor"]);
+    let line = "look: there is no recovery passphrase: if the root key is lost, so are the secrets\n  \
+                hint: tokenctl rekey --recovery\n";
+    assert!(out(&doctor).contains(line), "{doctor:?}");
+}
+
+#[test]
+fn an_audit_log_that_cannot_be_written_is_one_finding() {
+    let more = json!({
+        "ready": false,
+        "not_ready": ["the audit log cannot be written: no space left on the device"],
+        "audit_fault": "no space left on the device",
+    });
+    let broker = broker_with(&quiet(), &json!({}), &json!({"sources": []}), &more);
+    let doctor = broker.run(&["doctor"]);
+    let about = |line: &&str| line.contains("audit log") || line.contains("grants nothing");
+    let lines: Vec<&str> = out(&doctor).lines().filter(about).collect();
+    let line = "wrong: the audit log cannot be written, so no token is issued";
+    assert_eq!(lines, [line], "{doctor:?}");
+}
+
+#[test]
+fn something_else_in_the_sockets_place_is_one_finding_and_what_was_looked_at_is_listed() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join("run")).unwrap();
+    std::fs::write(home.path().join("run/tokend.sock"), "").unwrap();
+    let doctor = std::process::Command::new(env!("CARGO_BIN_EXE_tokenctl"))
+        .arg("doctor")
+        .env_clear()
+        .env("TOKEND_HOME", home.path())
+        .output()
+        .unwrap();
+    assert!(
+        err(&doctor).ends_with("error: 1 thing is wrong\n"),
+        "{doctor:?}"
+    );
+    let list = format!("looked at:\n  {0}\n  {0}/run\n", home.path().display());
+    assert!(out(&doctor).contains(&list), "{doctor:?}");
+}
+
+#[test]
+fn a_socket_whose_path_no_socket_can_have_is_said_with_its_bytes_and_the_limit() {
+    let long = format!("/tmp/{}", "x".repeat(120));
+    let home = tempfile::tempdir().unwrap();
+    let run = |command: &str| {
+        std::process::Command::new(env!("CARGO_BIN_EXE_tokenctl"))
+            .args([command, "--socket", &long])
+            .env_clear()
+            .env("TOKEND_HOME", home.path())
+            .output()
+            .unwrap()
+    };
+    let said = "the path of a socket has 125 bytes, and Linux allows 107; name a shorter one with --socket";
+    let status = run("status");
+    assert_eq!(status.status.code(), Some(4), "{status:?}");
+    assert!(err(&status).contains(said), "{status:?}");
+    let doctor = run("doctor");
+    assert!(
+        out(&doctor).contains(&format!("wrong: {said}")),
+        "{doctor:?}"
+    );
+    assert!(
+        err(&doctor).ends_with("error: 1 thing is wrong\n"),
+        "{doctor:?}"
+    );
 }

@@ -245,7 +245,20 @@ fn a_recovery_passphrase_asked_for_too_late_is_refused_and_not_passed_over() {
 #[test]
 fn doctor_says_what_the_next_start_will_find_and_what_is_not_in_force_yet() {
     let broker = TestBroker::with_label_sync();
-    assert_eq!(broker.home.ctl(&["doctor"]).success(), "nothing wrong\n");
+    let nothing_but_recovery = |home: &Home| {
+        let text = home.ctl(&["doctor"]).success();
+        let (first, rest) = text.split_once("looked at:\n").unwrap();
+        assert!(
+            first.starts_with("look: there is no recovery passphrase"),
+            "{text}"
+        );
+        assert_eq!(first.lines().count(), 2, "{text}");
+        assert!(
+            rest.ends_with("nothing wrong; see above what to check\n"),
+            "{text}"
+        );
+    };
+    nothing_but_recovery(&broker.home);
 
     let kept = broker.home.path().join("kept");
     fs::rename(&broker.home.places.root_key, &kept).unwrap();
@@ -265,7 +278,7 @@ fn doctor_says_what_the_next_start_will_find_and_what_is_not_in_force_yet() {
         "{ran}"
     );
     broker.reload();
-    assert_eq!(broker.home.ctl(&["doctor"]).success(), "nothing wrong\n");
+    nothing_but_recovery(&broker.home);
 }
 
 #[test]

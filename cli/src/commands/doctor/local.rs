@@ -1,5 +1,4 @@
-//! What this machine shows by itself: files, modes, and tokens left in places that the broker should have
-//! replaced.
+//! What this machine shows by itself: files and modes.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -8,12 +7,12 @@ use std::path::Path;
 
 use broker_protocol::api::BrokerStatus;
 use broker_protocol::paths::Paths;
-use broker_protocol::token_shape::{self, Shape};
 
 use super::Findings;
 
-/// Modes that the broker would refuse, or that keep it from its work.
-pub(super) fn files(found: &mut Findings, places: &Paths) {
+/// Modes that the broker would refuse, or that keep it from its work. Returns whether something else than a socket is
+/// in the socket's place.
+pub(super) fn files(found: &mut Findings, places: &Paths) -> bool {
     // `None`: not there, or not to be seen by this account, as with a service's own directories.
     let look = |path: &Path| fs::symlink_metadata(path).ok();
     let writable = |meta: &Metadata| !meta.is_symlink() && meta.mode() & 0o022 != 0;
@@ -40,23 +39,25 @@ pub(super) fn files(found: &mut Findings, places: &Paths) {
             );
         }
     }
-    if let Some(meta) = look(&places.socket) {
-        let path = places.socket.display();
-        if !meta.file_type().is_socket() {
-            found.wrong(
-                format!("{path} is not a socket"),
-                format!("remove it and restart `tokend`: rm {path}"),
-            );
-        } else if meta.permissions().mode() & 0o007 != 0 {
-            found.look(
-                format!("every account may ask the broker on {path}"),
-                "`[socket] mode` in tokend.toml: \"0660\" with a group is narrower",
-            );
-        }
-        if meta.file_type().is_socket() {
-            proxy_socket(found, &places.proxy_socket, meta.uid());
-        }
+    let Some(meta) = look(&places.socket) else {
+        return false;
+    };
+    let path = places.socket.display();
+    if !meta.file_type().is_socket() {
+        found.wrong(
+            format!("{path} is not a socket"),
+            format!("remove it and restart `tokend`: rm {path}"),
+        );
+        return true;
     }
+    if meta.permissions().mode() & 0o007 != 0 {
+        found.look(
+            format!("every account may ask the broker on {path}"),
+            "`[socket] mode` in tokend.toml: \"0660\" with a group is narrower",
+        );
+    }
+    proxy_socket(found, &places.proxy_socket, meta.uid());
+    false
 }
 
 /// The socket that honours proxy tokens, beside the one of this owner.
@@ -91,31 +92,6 @@ pub(super) fn next_start(found: &mut Findings, places: &Paths, all: &BrokerStatu
         found.wrong(
             format!("{} is gone: the next start leaves the store locked", key.display()),
             "put it back from its backup; until then, `tokenctl unlock --passphrase` after each start",
-        );
-    }
-}
-
-/// Tokens in this environment, and the file of tokens that the broker replaces.
-pub(super) fn left_behind(found: &mut Findings) {
-    for (name, value) in std::env::vars_os() {
-        let shape = value.to_str().map_or(Shape::Unknown, token_shape::of);
-        let name = name.display();
-        if matches!(shape, Shape::Classic | Shape::FineGrained) {
-            found.look(
-                format!("${name} holds a token, for every program started from here"),
-                format!("unset {name}; `tokenctl exec` gives it to one program, for a while"),
-            );
-        }
-    }
-    let Some(home) = std::env::var_os("HOME") else {
-        return;
-    };
-    let file = Path::new(&home).join(".github-tokens");
-    if file.exists() {
-        let file = file.display();
-        found.look(
-            format!("{file} is still there"),
-            format!("tokenctl import {file}; when nothing reads it any more, shred -u {file}"),
         );
     }
 }

@@ -1,14 +1,21 @@
 //! `doctor`: finds problems on this machine and shows how to fix each.
 //!
 //! Two kinds of finding: something wrong (exit code 1), and something to look at. What only the
-//! broker knows comes from its status; the rest is checked here: files, modes, and tokens left
-//! in places that the broker should have replaced. Of those only the places are named.
+//! broker knows comes from its status; the rest is checked here: files, modes, the environment, and tokens left
+//! in places that the broker should have replaced. Of those only the places are named. One fault is one finding.
 
+mod environment;
 mod local;
 mod sources;
 mod status;
 
-use broker_protocol::api::Status;
+use std::path::Path;
+use std::{env, fs, io};
+
+use broker_protocol::api::{BrokerStatus, Status};
+use broker_protocol::paths::Paths;
+use broker_protocol::whole_file;
+use nix::unistd::geteuid;
 use serde::Serialize;
 
 use crate::broker::Broker;
@@ -43,14 +50,17 @@ impl Findings {
 
 pub(crate) fn run(broker: &Broker, json: bool) -> Result<(), Failure> {
     let mut found = Findings::default();
-    local::files(&mut found, &broker.places);
+    let places = &broker.places;
+    let socket_is_wrong = local::files(&mut found, places);
     let probed = sources::probe(broker);
-    match broker.read::<Status>("/v1/status") {
+    let seen = broker.read::<Status>("/v1/status");
+    let all = seen.as_ref().ok().and_then(|seen| seen.broker.as_ref());
+    match &seen {
         Ok(seen) => {
-            status::from_status(&mut found, &seen);
-            if let Some(all) = &seen.broker {
-                local::next_start(&mut found, &broker.places, all);
-                status::warning_channels(&mut found, &broker.places, all);
+            status::from_status(&mut found, seen);
+            if let Some(all) = all {
+                local::next_start(&mut found, places, all);
+                status::warning_channels(&mut found, places, all);
             }
             match &probed {
                 Ok(probed) => {
@@ -61,12 +71,21 @@ pub(crate) fn run(broker: &Broker, json: bool) -> Result<(), Failure> {
                 Err(why) => sources::not_asked(&mut found, why),
             }
         }
+        // No broker can be reached for a reason that has a finding of its own.
+        Err(_) if socket_is_wrong => {}
         Err(failure) => {
-            let hint = failure.hint().unwrap_or_default();
-            found.wrong(failure.to_string(), hint);
+            let dir = env::var_os("XDG_RUNTIME_DIR");
+            let own = geteuid().as_raw();
+            if !environment::runtime_dir(&mut found, places, dir, own) {
+                let hint = failure.hint().unwrap_or_default();
+                found.wrong(failure.to_string(), hint);
+            }
         }
     }
-    local::left_behind(&mut found);
+    let stored = all.map_or(&[][..], |all| &all.secrets);
+    environment::variables(&mut found);
+    environment::files(&mut found, places, env::var_os("HOME"), stored);
+    environment::proxy(&mut found, |name| env::var_os(name));
 
     let wrong = found.0.iter().filter(|f| f.state == "wrong").count();
     if json {
@@ -78,6 +97,7 @@ pub(crate) fn run(broker: &Broker, json: bool) -> Result<(), Failure> {
                 ui::line(format_args!("  hint: {}", finding.hint))?;
             }
         }
+        looked_at(places, seen.is_ok(), all)?;
     }
     match wrong {
         0 if json => Ok(()),
@@ -86,4 +106,40 @@ pub(crate) fn run(broker: &Broker, json: bool) -> Result<(), Failure> {
         1 => Err(Failure::new("1 thing is wrong")),
         _ => Err(Failure::new(format!("{wrong} things are wrong"))),
     }
+}
+
+/// Says where these findings come from: no finding is good news only where something was looked at.
+fn looked_at(places: &Paths, answered: bool, all: Option<&BrokerStatus>) -> Result<(), Failure> {
+    let seen = |path: &Path| match fs::read_dir(path) {
+        Ok(_) => path.display().to_string(),
+        Err(error) => match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                format!("{} (closed to this account)", path.display())
+            }
+            io::ErrorKind::NotFound => format!("{} (not there)", path.display()),
+            _ => format!("{} ({error})", path.display()),
+        },
+    };
+    let mut looked_at = [
+        whole_file::directory_of(&places.config),
+        &*places.data,
+        whole_file::directory_of(&places.socket),
+    ]
+    .map(seen)
+    .to_vec();
+    looked_at.dedup();
+    ui::line("looked at:")?;
+    for place in looked_at {
+        ui::line(format_args!("  {place}"))?;
+    }
+    match (answered, all) {
+        (true, Some(all)) => ui::line(format_args!(
+            "  the broker: secrets ({}), sources, purposes ({}), limits, warnings",
+            all.secrets.len(),
+            all.purposes
+        ))?,
+        (true, None) => ui::line("  the broker: what it tells an account that is no operator")?,
+        (false, _) => {}
+    }
+    ui::line("  this environment, ~/.github-tokens, and files that were imported")
 }

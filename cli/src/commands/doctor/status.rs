@@ -76,6 +76,12 @@ fn for_operators(found: &mut Findings, all: &BrokerStatus) {
             "raise the limit: LimitMEMLOCK= in the unit, or `ulimit -l`",
         );
     }
+    if !all.root_key_in_force.recovery {
+        found.look(
+            "there is no recovery passphrase: if the root key is lost, so are the secrets",
+            "tokenctl rekey --recovery",
+        );
+    }
     of_github(found, &all.github);
     let of_secrets: Vec<&String> = all
         .secrets
