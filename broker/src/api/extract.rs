@@ -12,6 +12,7 @@ use broker_policy::Caller;
 use broker_protocol::api::MAX_BODY;
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::NameError;
+use broker_protocol::strict;
 use broker_secret_memory::redact;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
@@ -102,7 +103,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         if str::from_utf8(&bytes).is_ok_and(redact::looks_like_token) {
             return Err(Refusal::bad_request(A_TOKEN));
         }
-        serde_json::from_slice(text(&bytes))
+        strict::from_slice(text(&bytes))
             .map(Self)
             .map_err(|error| Refusal::bad_request(format!("the body is refused: {error}")))
     }
@@ -116,7 +117,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for SecretBody<T> {
     type Rejection = Refusal;
     async fn from_request(request: Request, _state: &S) -> Result<Self, Refusal> {
         let bytes = read(request).await?;
-        serde_json::from_slice(text(&bytes))
+        strict::from_slice(text(&bytes))
             .map(Self)
             .map_err(|error| Refusal::bad_request(position_alone(&error)))
     }
@@ -139,7 +140,7 @@ fn text(bytes: &Bytes) -> &[u8] {
 fn position_alone(error: &serde_json::Error) -> String {
     format!(
         "the body is refused at line {}, column {}: it does not match the schema of this path in \
-         GET /v1/openapi.json",
+         GET /v1/openapi.json, or names a key twice",
         error.line(),
         error.column()
     )

@@ -29,6 +29,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use broker_protocol::strict;
 use serde::{Deserialize, Serialize};
 
 pub use self::ids::Named;
@@ -224,7 +225,7 @@ impl Asked {
             return Err(NotRead::TooLong);
         }
         // In words of ours: the library's quote values.
-        let body: Body = serde_json::from_slice(body).map_err(|error| NotRead::Json {
+        let body: Body = strict::from_slice(body).map_err(|error| NotRead::Json {
             line: error.line(),
             column: error.column(),
         })?;
