@@ -54,6 +54,17 @@ class VerifierTest(unittest.TestCase):
         self.refused([zero, one, two[:-1]], 2)
         self.refused([zero, one[:-1] + b" ", two], 1)
 
+    def test_what_is_no_regular_file_is_named_and_not_opened(self):
+        with tempfile.TemporaryDirectory() as directory:
+            fifo = os.path.join(directory, FIRST)
+            os.mkfifo(fifo)
+            for paths in ([directory], [fifo], ["/dev/zero"]):
+                out = io.StringIO()
+                with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+                    self.assertEqual(verify.main(paths), 1)
+                self.assertIn("is not a regular file", out.getvalue())
+                self.assertIn(paths[0], out.getvalue())
+
     def test_a_renamed_segment_and_a_deleted_log_are_refused(self):
         self.refused(self.lines, 0, "00000000000000000001.jsonl")
         self.assertEqual(self.answer(self.lines, "elsewhere.jsonl")[0], 8)

@@ -7,6 +7,7 @@ its standard library. Exit code 0: unbroken. 8: broken, or no log there. 1: not 
 import hashlib
 import os
 import re
+import stat
 import sys
 
 SEGMENT = re.compile(r"0[0-9]{19}\.jsonl", re.ASCII)
@@ -47,6 +48,10 @@ def segments(paths):
     numbers = [number(os.path.basename(path)) for path in files]
     if len(files) > 1 and None in numbers:
         raise Broken("a file not named by its first record has to be verified alone")
+    for path in files:
+        # Opening a FIFO waits for a writer, and a device has no end.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise OSError(f"{path} is not a regular file")
     return sorted(files, key=lambda path: number(os.path.basename(path)) or 0), whole
 
 
