@@ -6,6 +6,7 @@
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use nix::sys::socket::{Shutdown, shutdown};
@@ -23,7 +24,7 @@ pub(crate) const READ_OF_STREAMS: usize = 64 * 1024;
 
 /// An accepted connection.
 pub struct Connection {
-    incoming: AsyncFd<OwnedFd>,
+    incoming: Arc<AsyncFd<OwnedFd>>,
     /// While an answer waits for room.
     room: Option<AsyncFd<OwnedFd>>,
     /// How much is read at once.
@@ -36,7 +37,7 @@ impl Connection {
     /// Watches a socket that does not block.
     pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
         Ok(Self {
-            incoming: watched(socket, Interest::READABLE)?,
+            incoming: Arc::new(watched(socket, Interest::READABLE)?),
             room: None,
             read: READ,
             most: READ,
@@ -50,6 +51,11 @@ impl Connection {
             most: READ_OF_STREAMS,
             ..self
         }
+    }
+
+    /// A watch on its client. It keeps the descriptor open as long as it lives.
+    pub(crate) fn client(&self) -> Client {
+        Client(Arc::clone(&self.incoming))
     }
 
     /// Where all that was asked for came, twice as much is asked for next.
@@ -72,6 +78,18 @@ impl Connection {
             room.poll_write_ready(cx)
                 .map_ok(|mut room| room.clear_ready())
         })
+    }
+}
+
+/// The other end of a connection.
+pub(crate) struct Client(Arc<AsyncFd<OwnedFd>>);
+
+impl Client {
+    /// Returns when it has closed the connection, and not while it has closed its side of it alone: then it may
+    /// still read.
+    pub(crate) async fn left(&self) {
+        // Room is not watched here, so this is ready once both directions are closed, or the socket is broken.
+        drop(self.0.ready(Interest::WRITABLE).await);
     }
 }
 
@@ -230,6 +248,31 @@ mod tests {
             assert_eq!(connection.read(&mut into).await.unwrap(), 5);
             assert_eq!(connection.read, READ);
         }
+    }
+
+    #[tokio::test]
+    async fn a_client_has_left_when_it_has_closed_both_sides_and_not_one() {
+        let (mut connection, mut client) = pair();
+        let watch = connection.client();
+        let mut left = std::pin::pin!(watch.left());
+        client.write_all(b"x").unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        tokio::select! {
+            biased;
+            () = &mut left => panic!("it reads still"),
+            read = connection.read_u8() => assert_eq!(read.unwrap(), b'x'),
+        }
+        let mut rest = [0; 8];
+        tokio::select! {
+            biased;
+            () = &mut left => panic!("it reads still"),
+            read = connection.read(&mut rest) => assert_eq!(read.unwrap(), 0),
+        }
+        connection.write_all(b"y").await.unwrap();
+        let mut answer = [0];
+        client.read_exact(&mut answer).unwrap();
+        drop(client);
+        left.await;
     }
 
     #[tokio::test]

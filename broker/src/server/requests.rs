@@ -27,7 +27,7 @@ use super::slots::Slot;
 use super::upload::Upload;
 use super::{Waits, no_slot, until_stopped};
 use crate::caller::Peer;
-use crate::connection::{Connection, READ_OF_STREAMS};
+use crate::connection::{Client, Connection, READ_OF_STREAMS};
 use crate::proxy::Tunnel;
 
 /// The largest head, in bytes.
@@ -54,6 +54,7 @@ impl Admitted {
         let Self { stream, peer, slot } = self;
         let slot = Arc::new(slot);
         let exchange = Arc::new(Exchange::new(Arc::clone(&slot)));
+        let client = stream.client();
         let stream = match S::BODIES {
             Bodies::Short => Outgoing::short(stream),
             Bodies::Streamed => Outgoing::streamed(stream, Arc::clone(&exchange), waits.idle),
@@ -61,6 +62,7 @@ impl Admitted {
         let mut requests = Requests {
             service,
             peer,
+            client,
             slot,
             exchange,
             waits,
@@ -82,6 +84,7 @@ impl Admitted {
 struct Requests<S> {
     service: S,
     peer: Arc<Peer>,
+    client: Client,
     slot: Arc<Slot>,
     exchange: Arc<Exchange>,
     waits: Waits,
@@ -125,19 +128,36 @@ impl<S: Service> Requests<S> {
                 Ok(answer)
             }
         });
-        let serving = http(S::BODIES, self.waits.head)
-            .serve_connection(stream, answers)
-            .with_upgrades();
+        let mut http = http(S::BODIES, self.waits.head);
+        if within.is_some() {
+            // A relay cannot tell the end of what its client sends from the end of its client.
+            http.half_close(false);
+        }
+        let serving = http.serve_connection(stream, answers).with_upgrades();
         let mut serving = std::pin::pin!(serving);
+        let left = "a client left before its answer";
         let result = tokio::select! {
+            // First: what a client sent before it left is begun.
+            biased;
             result = serving.as_mut() => result,
+            () = self.client.left() => {
+                tracing::debug!("{left}");
+                return None;
+            }
             () = self.slot.lost() => {
                 tracing::debug!("a connection without a request made room for another");
                 return None;
             }
             () = until_stopped(&mut self.stop) => {
                 serving.as_mut().graceful_shutdown();
-                serving.await
+                tokio::select! {
+                    biased;
+                    result = serving => result,
+                    () = self.client.left() => {
+                        tracing::debug!("{left}");
+                        return None;
+                    }
+                }
             }
         };
         if let Err(error) = result {
@@ -213,7 +233,7 @@ pub(super) fn http(bodies: Bodies, head_limit: Duration) -> http1::Builder {
             Bodies::Short => HEAD_SIZE,
             Bodies::Streamed => READ_OF_STREAMS,
         })
-        // A client that closes its side has left: nothing goes on for it.
-        .half_close(false);
+        // A client may close its side after its request, and read on.
+        .half_close(true);
     http
 }

@@ -1,5 +1,6 @@
 //! Both sockets, served in the test's own process, with services that a test writes.
 
+mod half_closed;
 mod raw;
 mod shared;
 mod stops;
@@ -105,6 +106,15 @@ fn stuck<const STREAMED: bool>(asked: mpsc::UnboundedSender<()>) -> Fake<STREAME
             std::future::pending().await
         }
     })
+}
+
+/// Sends itself when it is dropped.
+struct Dropped(mpsc::UnboundedSender<()>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.send(()).unwrap_or_default();
+    }
 }
 
 struct Running {
