@@ -4,9 +4,10 @@ use std::fmt::Display;
 use std::fs;
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use toml::de::DeTable;
@@ -34,7 +35,13 @@ impl Config {
             path: path.to_owned(),
             source,
         };
-        let mut file = match fs::File::open(path) {
+        // Opening a pipe must not wait for a writer.
+        let nonblocking = OFlag::O_NONBLOCK.bits();
+        let opened = fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(nonblocking)
+            .open(path);
+        let mut file = match opened {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Self::parse("", path, own_uid);
@@ -42,6 +49,9 @@ impl Config {
             Err(error) => return Err(unreadable(error)),
         };
         let metadata = file.metadata().map_err(unreadable)?;
+        if !metadata.is_file() {
+            return Err(unreadable(io::Error::other("it is not a regular file")));
+        }
         if metadata.mode() & 0o022 != 0 {
             return Err(ConfigError::Exposed(path.to_owned()));
         }

@@ -111,3 +111,19 @@ fn named_operators_replace_the_own_account() {
     assert!(config.operators.include(7, 7, &[daemon]));
     assert!(!config.operators.include(1000, 1000, &[]));
 }
+
+#[test]
+fn a_fifo_or_a_directory_for_a_configuration_is_refused_and_not_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let fifo = directory.path().join("tokend.toml");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let own_uid = nix::unistd::geteuid().as_raw();
+    for path in [&*fifo, directory.path()] {
+        let error = Config::read(path, own_uid).unwrap_err();
+        let error = broker_protocol::causes::describe(&error);
+        assert!(
+            error.contains("cannot be read: it is not a regular file"),
+            "{error}"
+        );
+    }
+}
