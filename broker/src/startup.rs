@@ -16,7 +16,7 @@ use broker_protocol::paths::Paths;
 use broker_secret_memory::nonblocking_stderr::NonblockingStderr;
 use broker_sources::Sources;
 use broker_sources::one_password::{Backend, Connect, OnePassword, Op};
-use broker_vault::root_key::RootKeySource;
+use broker_vault::root_key::{KeyLocations, RootKeySource};
 use broker_vault::{Vault, VaultError};
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::Gid;
@@ -112,22 +112,32 @@ pub(crate) async fn assemble(
     clock: Arc<dyn Clock>,
     traces: NonblockingStderr,
 ) -> Result<(App, Flock<File>), StartError> {
+    let config = configured(&places)?;
+    open(places, config, clock, traces).await
+}
+
+/// The configuration that is to be in force.
+pub(crate) fn configured(places: &Paths) -> Result<Config, StartError> {
     refuse_exposed(&places.config)?;
-    let config = Arc::new(Config::read(
-        &places.config,
-        nix::unistd::geteuid().as_raw(),
-    )?);
+    let own_uid = nix::unistd::geteuid().as_raw();
+    Ok(Config::read(&places.config, own_uid)?)
+}
+
+/// The same as [`assemble`], with a configuration that was read.
+pub(crate) async fn open(
+    places: Paths,
+    config: Config,
+    clock: Arc<dyn Clock>,
+    traces: NonblockingStderr,
+) -> Result<(App, Flock<File>), StartError> {
+    let config = Arc::new(config);
     if !places.vault.exists() {
         return Err(StartError::NoVault(places.vault.clone()));
     }
     let lock = lock_store(&places)?;
-    let sources = Arc::new(Sources::new(
-        |name| std::env::var_os(name),
-        config.source_times,
-        one_password(&config.one_password),
-    ));
+    let sources = Arc::new(sources(&config));
     let vault = Arc::new(Vault::open(&places.vault)?);
-    let from = unlock_at_start(&vault, &places);
+    let from = unlock_at_start(&vault, &root_key_locations(&config, &places));
 
     let (log, opened) = AuditLog::open(
         audit_log::Options {
@@ -183,6 +193,18 @@ pub(crate) async fn assemble(
     Ok((app, lock))
 }
 
+/// Where values come from besides the vault.
+fn sources(config: &Config) -> Sources {
+    if config.is_dev() {
+        return Sources::none();
+    }
+    Sources::new(
+        |name| std::env::var_os(name),
+        config.source_times,
+        one_password(&config.one_password),
+    )
+}
+
 /// What 1Password is asked through, as configuration says.
 fn one_password(config: &OnePasswordConfig) -> OnePassword {
     let backend: Box<dyn Backend> = match &config.through {
@@ -217,14 +239,14 @@ fn lock_store(places: &Paths) -> Result<Flock<File>, StartError> {
 
 /// Unlocks without a human, where the root key's source allows it. A failure leaves the store locked, with
 /// an error in the trace: a broker that runs can be unlocked, and its status says what is missing.
-fn unlock_at_start(vault: &Vault, places: &Paths) -> Option<&'static str> {
+fn unlock_at_start(vault: &Vault, at: &KeyLocations) -> Option<&'static str> {
     let source = vault.root_key_in_force().source;
     if matches!(source, RootKeySource::Passphrase) {
         tracing::warn!("the store is locked; run `tokenctl unlock`");
         return None;
     }
     let unlocked = vault
-        .fetch_root_key(&root_key_locations(places))
+        .fetch_root_key(at)
         .map_err(|error| error.to_string())
         .and_then(|key| vault.unlock(key).map_err(|error| error.to_string()));
     match unlocked {

@@ -159,7 +159,7 @@ impl App {
             base(),
             stores(),
             (Arc::clone(&minting), Arc::clone(&leases)),
-            Arc::clone(&places),
+            (Arc::clone(&config), Arc::clone(&places)),
         ));
         let process = Process {
             traces,

@@ -20,6 +20,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use broker_github::BaseUrl;
 use broker_policy::{Caller, Host};
 use broker_protocol::paths::{Paths, SYSTEM_CONFIG};
 use broker_sources::CacheTimes;
@@ -80,6 +81,20 @@ impl Config {
             uid: Some(self.own_uid),
             system_service,
         }
+    }
+
+    /// That of `tokend --dev`, whatever the file in its scratch place says: made-up values, no GitHub, and
+    /// nothing outside that place.
+    #[must_use]
+    pub fn into_dev(mut self) -> Self {
+        self.github.api = BaseUrl::absent();
+        self
+    }
+
+    /// Whether this is that of `tokend --dev`. No file can say so.
+    #[must_use]
+    pub fn is_dev(&self) -> bool {
+        self.github.api.is_absent()
     }
 
     /// Whether this caller may change things.

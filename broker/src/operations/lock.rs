@@ -9,6 +9,7 @@ use broker_policy::Caller;
 use broker_protocol::paths::Paths;
 use broker_vault::root_key::{self, Passphrase, RootKey};
 
+use crate::config::Config;
 use crate::lease_record;
 use crate::operations::Operations;
 use crate::secrets::UpkeepError;
@@ -114,7 +115,14 @@ impl Operations {
 }
 
 /// Where the sources of a root key are looked for.
-pub(crate) fn root_key_locations(places: &Paths) -> root_key::KeyLocations {
+pub(crate) fn root_key_locations(config: &Config, places: &Paths) -> root_key::KeyLocations {
+    if config.is_dev() {
+        return root_key::KeyLocations {
+            key_file: places.root_key.clone(),
+            credentials: None,
+            keyring: root_key::Keyring::NONE,
+        };
+    }
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     root_key::KeyLocations {
         key_file: places.root_key.clone(),

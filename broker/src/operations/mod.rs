@@ -26,6 +26,7 @@ use broker_sources::Sources;
 use broker_vault::Vault;
 use broker_vault::root_key::KeyLocations;
 
+use crate::config::Config;
 use crate::journal::Journal;
 use crate::leases::Leases;
 use crate::minting::Minting;
@@ -61,7 +62,7 @@ impl Operations {
         (journal, policies): (Arc<Journal>, Arc<Policies>),
         (secrets, vault, sources): (Arc<Secrets>, Arc<Vault>, Arc<Sources>),
         (minting, leases): (Arc<Minting>, Arc<Leases>),
-        places: Arc<Paths>,
+        (config, places): (Arc<Config>, Arc<Paths>),
     ) -> Self {
         Self {
             journal,
@@ -71,7 +72,7 @@ impl Operations {
             sources,
             minting,
             leases,
-            locations: root_key_locations(&places),
+            locations: root_key_locations(&config, &places),
             places,
             reloading: tokio::sync::Mutex::default(),
             store_wide: tokio::sync::Mutex::default(),

@@ -37,7 +37,7 @@ use tokio::sync::Notify;
 use self::cache::Lookup;
 use self::credential::CredentialSource;
 use self::env::EnvSource;
-use self::one_password::OnePassword;
+use self::one_password::{OnePassword, Op, Plan};
 use self::source::{Effort, ReadError, Source};
 
 pub use self::cache::{Cache, CacheState, CacheTimes, ReadOptions};
@@ -106,6 +106,17 @@ impl Sources {
             noted: Notify::new(),
             reads: Reads::default(),
         }
+    }
+
+    /// None of them: whatever policies name is refused, without a look at it.
+    #[must_use]
+    pub fn none() -> Self {
+        // No program can be there.
+        let nothing = Op::new("/dev/null/op".into(), None, Duration::ZERO);
+        let one_password = OnePassword::new(Box::new(nothing), Plan::default());
+        let mut none = Self::new(|_| None, CacheTimes::default(), one_password);
+        none.all.clear();
+        none
     }
 
     /// Reads the places that policies name, when those are loaded. What is read seldom is read when it is
@@ -288,7 +299,8 @@ impl Sources {
         };
         let mut all = self.all.iter();
         let source = all.find(|source| source.scheme() == place.scheme());
-        Ok((&**source.ok_or(SourceError::NotHere)?, place))
+        // A test compares those there are with those that can be named.
+        Ok((&**source.ok_or(SourceError::NoPlaces)?, place))
     }
 
     /// A thread that panicked here can have left no more than an older outcome.

@@ -27,6 +27,8 @@ pub struct BaseUrl {
     uploads: Option<Url>,
     /// The root of the web host. A stand-in that answers like github.com has none.
     web: Option<Url>,
+    /// Whether nothing is asked there, or anywhere.
+    absent: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +82,23 @@ impl BaseUrl {
             // Of an address that parses, so it parses too.
             uploads: uploads.and_then(|uploads| Url::parse(&uploads).ok()),
             web,
+            absent: false,
         })
+    }
+
+    /// github.com by its names alone: every call fails before anything is sent. For `tokend --dev`.
+    #[must_use]
+    pub fn absent() -> Self {
+        Self {
+            absent: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether there is no GitHub.
+    #[must_use]
+    pub const fn is_absent(&self) -> bool {
+        self.absent
     }
 
     /// The host, with its port where that is not the scheme's own: for messages and labels.
