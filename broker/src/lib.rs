@@ -16,6 +16,7 @@ pub mod commands;
 pub mod config;
 pub mod connection;
 mod deadline;
+pub mod dev;
 mod forwarding;
 pub mod give_back;
 pub mod harden;

@@ -12,11 +12,12 @@ use broker::commands::init::command::InitArguments;
 use broker::commands::policy::PolicyCommand;
 use broker::commands::restore::command::RestoreArguments;
 use broker::harden::Hardened;
-use broker::{commands, give_back, harden, startup};
+use broker::{commands, dev, give_back, harden, startup};
 use broker_clock::{Clock, SystemClock};
 use broker_protocol::paths::{Overrides, Paths};
 use broker_secret_memory::nonblocking_stderr::NonblockingStderr;
 use broker_secret_memory::redact;
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use zeroizing_alloc::ZeroAlloc;
 
@@ -36,6 +37,9 @@ struct Arguments {
     /// The socket [env: TOKEND_SOCKET]
     #[arg(long, global = true, value_name = "PATH")]
     socket: Option<PathBuf>,
+    /// Run a broker to try: made-up tokens, no GitHub, in a scratch place that is gone afterwards
+    #[arg(long, conflicts_with_all = ["config", "socket"])]
+    dev: bool,
     /// Format of traces on standard error
     #[arg(long, global = true, value_enum, default_value_t = TraceFormat::Text)]
     trace_format: TraceFormat,
@@ -80,6 +84,11 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return commands::usage(&error),
     };
+    if arguments.dev && arguments.command.is_some() {
+        let why = "the argument '--dev' cannot be used with a command\n";
+        let kind = ErrorKind::ArgumentConflict;
+        return commands::usage(&Arguments::command().error(kind, why));
+    }
     run(arguments).unwrap_or_else(|error| commands::fail(error.as_ref(), 1))
 }
 
@@ -96,20 +105,25 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         config: arguments.config,
         socket: arguments.socket,
     };
-    let places = Paths::find(&overrides, |name| std::env::var_os(name))?;
+    let places = || Paths::find(&overrides, |name| std::env::var_os(name));
     let clock = Arc::new(SystemClock::new()?);
     let Some(command) = arguments.command else {
+        let what = match arguments.dev {
+            true => Serve::Dev,
+            false => Serve::Store(places()?),
+        };
         // Nothing that serves may wait for the reader of standard error, a panic included.
         let stderr = NonblockingStderr::to_standard_error()?;
         redact::install_panic_hook(stderr.clone());
         redact::init_tracing(format, filter, stderr.clone())?;
-        let served = serve(places, clock, stderr.clone(), &hardened);
+        let served = serve(what, clock, stderr.clone(), &hardened);
         if let Err(error) = &served {
             commands::say_why(error.as_ref(), &mut stderr.clone());
         }
         stderr.flush_last();
         return Ok(served.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS));
     };
+    let places = places()?;
     redact::init_tracing(format, filter, io::stderr)?;
     let out = &mut commands::masked(io::stdout().lock());
     match command {
@@ -150,8 +164,16 @@ fn fail_as(json: bool) -> fn(&dyn Error, u8) -> ExitCode {
     }
 }
 
+/// On what a broker is run.
+enum Serve {
+    /// The store at these places.
+    Store(Paths),
+    /// A scratch place.
+    Dev,
+}
+
 fn serve(
-    places: Paths,
+    what: Serve,
     clock: Arc<SystemClock>,
     stderr: NonblockingStderr,
     hardened: &Hardened,
@@ -161,10 +183,20 @@ fn serve(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let ran = runtime.block_on(startup::run(places, clock, stderr, hardened));
+    let ran: Result<(), Box<dyn Error>> = match what {
+        Serve::Store(places) => runtime
+            .block_on(startup::run(places, clock, stderr, hardened))
+            .map_err(Into::into),
+        Serve::Dev => {
+            let env = |name: &str| std::env::var_os(name);
+            runtime
+                .block_on(dev::run(env, clock, stderr, hardened))
+                .map_err(Into::into)
+        }
+    };
     // Whatever still blocks in a thread of its own, such as on a disk that hangs, is left there.
     runtime.shutdown_background();
-    Ok(ran?)
+    ran
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod clocks;
 mod connections;
 mod crash;
 mod deny;
+mod dev;
 mod edges;
 mod exec;
 mod faults;

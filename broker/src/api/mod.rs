@@ -25,8 +25,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use broker_protocol::api::{DEV, DEV_HEADER};
 use broker_protocol::error::{ErrorCode, Problem};
 use tower::ServiceExt as _;
 
@@ -39,21 +40,27 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(60);
 
 /// The API, ready to answer.
 #[derive(Clone)]
-pub struct Api(Router);
+pub struct Api {
+    router: Router,
+    is_dev: bool,
+}
 
 impl Api {
     /// Every route, over these services.
     #[must_use]
     pub fn of(app: App) -> Self {
-        Self(router(app))
+        Self {
+            is_dev: app.config.is_dev(),
+            router: router(app),
+        }
     }
 
     /// Answers one request, which carries its [`Peer`](crate::caller::Peer) as an extension, within
     /// a minute.
     pub async fn answer(&self, request: Request) -> Response {
         // Around the router: as a layer, it would cost each route a box of its own.
-        let answering = self.0.clone().oneshot(request);
-        match tokio::time::timeout(REQUEST_LIMIT, answering).await {
+        let answering = self.router.clone().oneshot(request);
+        let mut answer = match tokio::time::timeout(REQUEST_LIMIT, answering).await {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
             Err(_elapsed) => {
@@ -62,8 +69,18 @@ impl Api {
                 let refusal = refusal.with_status(StatusCode::REQUEST_TIMEOUT);
                 refusal.into_response()
             }
+        };
+        if self.is_dev {
+            mark_dev(&mut answer);
         }
+        answer
     }
+}
+
+/// Says in an answer that it comes from `tokend --dev`.
+pub(crate) fn mark_dev(answer: &mut Response) {
+    let not_for_use = HeaderValue::from_static(DEV);
+    answer.headers_mut().insert(DEV_HEADER, not_for_use);
 }
 
 fn router(app: App) -> Router {

@@ -15,10 +15,11 @@ use broker_protocol::rotation::{
 use super::error::Refusal;
 use super::extract::{Body, Named, Operator, SecretBody};
 use super::page::{After, Listed, page_by_name};
-use super::secrets::value_of;
+use super::secrets::{takes_values, value_of};
 use super::to_completion::{completed, to_completion};
 use crate::app::App;
 use crate::checks::AT_SET;
+use crate::config::Config;
 use crate::rotations::{Candidate, Rotations};
 
 pub(super) fn routes() -> Router<App> {
@@ -63,9 +64,12 @@ async fn list_rotations(
 /// - 404 `NoRotation`, 409 `RotationConflict`
 async fn show_rotation(
     State(rotations): State<Arc<Rotations>>,
+    State(config): State<Arc<Config>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<RotationView>, Refusal> {
+    // It says where to create a new value at GitHub.
+    takes_values(&config)?;
     let (asker, secret) = (Arc::clone(&rotations), name.clone());
     let learning = to_completion(async move { asker.learn_scopes(&by, &secret).await });
     if tokio::time::timeout(AT_SET, learning).await.is_err() {
@@ -87,11 +91,12 @@ async fn show_rotation(
 ///   503 `RotationUnavailable`
 async fn begin_rotation(
     State(rotations): State<Arc<Rotations>>,
+    State(config): State<Arc<Config>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
     SecretBody(body): SecretBody<BeginRotation>,
 ) -> Result<Json<RotationView>, Refusal> {
-    let value = value_of(body.value)?;
+    let value = value_of(body.value, &config)?;
     let candidate = Candidate {
         value,
         entered: body.expires_at,

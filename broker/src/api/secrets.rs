@@ -1,5 +1,6 @@
 //! `/v1/secrets`: what is stored, and new values. No route returns a value.
 
+use std::mem;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -14,6 +15,7 @@ use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
 use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::AccessToken;
 use broker_vault::kind_of;
+use zeroize::Zeroizing;
 
 use super::error::Refusal;
 use super::extract::{Body, Named, Operator, SecretBody};
@@ -21,6 +23,7 @@ use super::page::{After, Listed, page_by_name};
 use super::to_completion::{completed, to_completion};
 use crate::app::App;
 use crate::checks::{AT_SET, Checks, Pace};
+use crate::config::Config;
 use crate::leases::Leases;
 use crate::operations::Operations;
 use crate::status::Status;
@@ -89,7 +92,7 @@ async fn set_secret(
     Named(name): Named<SecretName>,
     SecretBody(body): SecretBody<SetSecret>,
 ) -> Result<Json<SecretSet>, Refusal> {
-    let value = value_of(body.value)?;
+    let value = value_of(body.value, &app.config)?;
     // Read here, and then only by the vault.
     let looks_like = kind_of(&value).map(|kind| kind.as_str().to_owned());
     let setting = to_completion({
@@ -179,8 +182,24 @@ async fn add_findings(app: &App, by: Arc<Caller>, set: &mut SecretSet, wanted: O
 }
 
 /// Reads the value in a body.
-pub(super) fn value_of(text: String) -> Result<AccessToken, Refusal> {
-    AccessToken::read(text).map_err(|unfit| Refusal::bad_request(format!("the value {unfit}")))
+pub(super) fn value_of(text: String, config: &Config) -> Result<AccessToken, Refusal> {
+    let mut text = Zeroizing::new(text);
+    takes_values(config)?;
+    AccessToken::read(mem::take(&mut *text))
+        .map_err(|unfit| Refusal::bad_request(format!("the value {unfit}")))
+}
+
+/// `tokend --dev` takes none.
+pub(super) fn takes_values(config: &Config) -> Result<(), Refusal> {
+    if !config.is_dev() {
+        return Ok(());
+    }
+    let detail =
+        "this is `tokend --dev`, which takes no value: its tokens are made up, and nothing is kept";
+    let hint = "store it in a broker of yours: `tokenctl init`, `tokend`, and this command again";
+    Err(Problem::new(ErrorCode::Denied, detail)
+        .with_hint(hint)
+        .into())
 }
 
 /// The warnings and errors of a check, one line each.

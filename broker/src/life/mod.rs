@@ -77,7 +77,11 @@ pub(crate) async fn run(app: App, sockets: Sockets) -> Result<(), StartError> {
         tokio::select! {
             _ = terminate.recv() => break "SIGTERM",
             _ = interrupt.recv() => break "SIGINT",
-            _ = hangup.recv() => reload(&app.operations, &systemd),
+            // The terminal of `tokend --dev` has gone, and no one would stop it.
+            _ = hangup.recv() => match app.config.is_dev() {
+                true => break "SIGHUP",
+                false => reload(&app.operations, &systemd),
+            },
         }
     };
 

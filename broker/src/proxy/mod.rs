@@ -18,6 +18,7 @@ use broker_secret_memory::redact;
 
 pub(crate) use self::answer::refusal;
 use self::request::Upstream;
+use crate::api::mark_dev;
 use crate::app::App;
 pub(crate) use crate::forwarding::Tunnel;
 use crate::forwarding::{Forwarding, Refusal, RefusedRequest, UpstreamAnswer};
@@ -35,6 +36,14 @@ impl Proxy {
     /// Answers one request, which carries its [`Peer`](crate::caller::Peer) as an extension. It lasts as long as
     /// bytes flow.
     pub(crate) async fn answer(&self, request: Request<Body>) -> Response {
+        let mut answer = self.answered(request).await;
+        if self.0.base().is_absent() {
+            mark_dev(&mut answer);
+        }
+        answer
+    }
+
+    async fn answered(&self, request: Request<Body>) -> Response {
         let (parts, body) = request.into_parts();
         if parts.method == Method::CONNECT {
             return self.connect(&parts).await;

@@ -139,6 +139,7 @@ impl Status {
         let not_ready = self.not_ready();
         api::Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            dev: self.config.is_dev(),
             locked: self.vault.is_locked(),
             ready: not_ready.is_empty(),
             not_ready: if operator { not_ready } else { Vec::new() },

@@ -68,6 +68,15 @@ impl Sockets {
         Self::with(passed()?, paths, config)
     }
 
+    /// Makes both, and takes none that systemd passes on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn own(paths: &Paths, config: &SocketConfig) -> Result<Self, SocketsError> {
+        Self::with(Vec::new(), paths, config)
+    }
+
     fn with(
         passed: Vec<UnixListener>,
         paths: &Paths,

@@ -5,11 +5,20 @@ use serde::{Deserialize, Serialize};
 
 use super::{RateLimit, RootKeyView, SecretView};
 
+/// The header of every answer of `tokend --dev`.
+pub const DEV_HEADER: &str = "tokend-dev";
+
+/// What it says: the tokens are made up, and nothing is kept.
+pub const DEV: &str = "not for use";
+
 /// The broker's status, as this caller may see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// The broker's version.
     pub version: String,
+    /// `true` for `tokend --dev`: made-up tokens, no GitHub, not for use. Absent for every other broker.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dev: bool,
     /// Whether the store is locked.
     pub locked: bool,
     /// Whether callers can connect and a request could be granted now.
