@@ -15,7 +15,7 @@ pub(crate) fn connect(places: &Paths) -> Result<Connection, ClientError> {
     let first = !WAITED.load(Ordering::Relaxed);
     let comes = || first && (ui::stderr_is_terminal() || is_held(places));
     wait_for(
-        || Connection::open(&places.socket),
+        || Ok(Connection::open(&places.socket)?.if_dev(ui::note_dev)),
         comes,
         |step| {
             WAITED.store(true, Ordering::Relaxed);

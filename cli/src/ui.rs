@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use broker_protocol::argument_mask;
@@ -82,6 +83,15 @@ pub(crate) fn answer<T: DeserializeOwned>(
 pub(crate) fn note(text: impl Display) {
     say("note", text);
 }
+
+/// Notes, once, that the broker is `tokend --dev`.
+pub(crate) fn note_dev() {
+    static NOTED: Once = Once::new();
+    NOTED.call_once(|| note(NOT_FOR_USE));
+}
+
+/// Of `tokend --dev`.
+const NOT_FOR_USE: &str = "this is `tokend --dev`: made-up tokens, no GitHub; not for use";
 
 /// Tells of something that is not as it should be.
 pub(crate) fn warning(text: impl Display) {

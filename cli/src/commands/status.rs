@@ -46,6 +46,9 @@ fn head(status: &Status) -> Table {
             format!("{text}, {more}")
         });
     let role = if status.operator { " (operator)" } else { "" };
+    if status.dev {
+        table.field("not for use", "made-up tokens, no GitHub, nothing is kept");
+    }
     match &status.broker {
         Some(all) => table.field(
             "broker",

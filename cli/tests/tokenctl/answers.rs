@@ -173,3 +173,41 @@ fn install(from: &std::path::Path, to: &std::path::Path) {
         .status();
     assert!(install.unwrap().success());
 }
+
+#[test]
+fn of_a_broker_to_try_every_command_says_once_that_it_is_not_for_use() {
+    const DEV: &str = "tokend-dev: not for use\r\n";
+    const NOTE: &str = "tokenctl: note: this is `tokend --dev`: made-up tokens, no GitHub, nothing is kept; \
+                        not for use\n";
+    let lease = crate::fake_broker::lease("ghp_canary");
+    let broker = FakeBroker::answering_with(DEV, move |_| (201, lease.clone()));
+    let got = broker.run(&["get", "labels"]);
+    assert_eq!((out(&got), err(&got)), ("ghp_canary\n", NOTE));
+
+    let problem = Problem::new(ErrorCode::Denied, "no");
+    let problem = serde_json::to_string(&problem).unwrap();
+    let broker = FakeBroker::answering_with(DEV, move |_| (403, problem.clone()));
+    let got = broker.run(&["get", "labels"]);
+    assert!(
+        err(&got).starts_with(&format!("{NOTE}tokenctl: error: no\n")),
+        "{}",
+        err(&got)
+    );
+
+    let status = serde_json::json!({
+        "version": "1", "dev": true, "locked": false, "ready": true, "not_ready": [],
+        "caller": {"uid": 7, "gid": 7, "pid": null, "exe": null, "unit": null, "user_unit": null},
+        "operator": false, "own_leases": 0
+    });
+    let text = status.to_string();
+    let broker = FakeBroker::answering_with(DEV, move |_| (200, text.clone()));
+    let got = broker.run(&["status"]);
+    assert!(
+        out(&got).starts_with("not for use  made-up tokens, no GitHub"),
+        "{}",
+        out(&got)
+    );
+    let json: serde_json::Value =
+        serde_json::from_str(out(&broker.run(&["status", "--json"]))).unwrap();
+    assert_eq!(json, status);
+}

@@ -35,6 +35,14 @@ pub(crate) struct FakeBroker {
 impl FakeBroker {
     /// A broker in a home of its own that answers `METHOD PATH` with what `answer` says.
     pub(crate) fn answering(answer: impl Fn(&Seen) -> Answer + Send + 'static) -> Self {
+        Self::answering_with("", answer)
+    }
+
+    /// The same with these lines in the head of each answer.
+    pub(crate) fn answering_with(
+        headers: &'static str,
+        answer: impl Fn(&Seen) -> Answer + Send + 'static,
+    ) -> Self {
         let home = tempfile::tempdir().unwrap();
         for dir in ["run", "policies"] {
             std::fs::create_dir(home.path().join(dir)).unwrap();
@@ -49,7 +57,7 @@ impl FakeBroker {
                 remembered.lock().unwrap().push(request.clone());
                 let (status, body) = answer(&request);
                 let text = format!(
-                    "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}",
+                    "HTTP/1.1 {status} X\r\n{headers}content-length: {}\r\n\r\n{body}",
                     body.len()
                 );
                 // A caller that has gone has its reasons.

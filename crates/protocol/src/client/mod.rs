@@ -129,6 +129,7 @@ impl Response {
 #[derive(Debug)]
 pub struct Connection {
     stream: UnixStream,
+    if_dev: fn(),
 }
 
 impl Connection {
@@ -140,7 +141,7 @@ impl Connection {
     pub fn open(socket: &Path) -> Result<Self, ClientError> {
         check_socket(socket)?;
         match UnixStream::connect(socket) {
-            Ok(stream) => Ok(Self { stream }),
+            Ok(stream) => Ok(Self::of(stream)),
             Err(source) => Err(match source.kind() {
                 io::ErrorKind::NotFound => ClientError::NotThere(socket.to_owned()),
                 io::ErrorKind::ConnectionRefused => ClientError::Deserted(socket.to_owned()),
@@ -151,6 +152,18 @@ impl Connection {
                 },
             }),
         }
+    }
+
+    const fn of(stream: UnixStream) -> Self {
+        let if_dev = || {};
+        Self { stream, if_dev }
+    }
+
+    /// What is done when the answer says that it comes from `tokend --dev`.
+    #[must_use]
+    pub const fn if_dev(mut self, then: fn()) -> Self {
+        self.if_dev = then;
+        self
     }
 
     /// The account that listens on the other end, as the kernel noted it when it began to listen. Under
@@ -203,6 +216,9 @@ impl Connection {
             }
             let mut input = Input::new(self.stream);
             let head = Head::read(&mut input)?;
+            if head.is_dev {
+                (self.if_dev)();
+            }
             read(&head, &mut input)
         };
         asked().map_err(|error| match error {

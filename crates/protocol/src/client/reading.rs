@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use zeroize::Zeroizing;
 
 use super::ClientError;
+use crate::api::DEV_HEADER;
 use crate::wiped::WipedBytes;
 
 /// What the lines before the body say about it.
@@ -18,6 +19,7 @@ pub(super) struct Head {
     length: Option<usize>,
     chunked: bool,
     pub(super) retry_after: Option<u64>,
+    pub(super) is_dev: bool,
 }
 
 impl Head {
@@ -48,6 +50,8 @@ impl Head {
                 head.chunked = value.eq_ignore_ascii_case("chunked");
             } else if name.eq_ignore_ascii_case("retry-after") {
                 head.retry_after = value.parse().ok();
+            } else if name.eq_ignore_ascii_case(DEV_HEADER) {
+                head.is_dev = true;
             }
         }
     }

@@ -19,7 +19,7 @@ fn answered_with(bytes: impl Into<Vec<u8>>) -> Result<Response, ClientError> {
         String::from_utf8(seen[..size].to_vec()).unwrap()
     });
     let request = Request::new("GET", "/healthz").patience(Duration::from_millis(300));
-    let answer = Connection { stream: ours }.send(&request);
+    let answer = Connection::of(ours).send(&request);
     assert!(
         server
             .join()
@@ -110,7 +110,7 @@ fn downloaded(answer: &str, out: &mut dyn Write) -> Result<u64, ClientError> {
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     theirs.write_all(answer.as_bytes()).unwrap();
     drop(theirs.shutdown(std::net::Shutdown::Write));
-    Connection { stream: ours }.download(&Request::new("GET", "/"), out)
+    Connection::of(ours).download(&Request::new("GET", "/"), out)
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn an_endless_body_is_cut_off() {
 fn a_silent_broker_is_not_waited_for_for_ever() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let request = Request::new("GET", "/").patience(Duration::from_millis(20));
-    let answer = Connection { stream: ours }.send(&request);
+    let answer = Connection::of(ours).send(&request);
     assert!(matches!(answer, Err(ClientError::Silent(_))));
     drop(theirs);
 }
