@@ -112,6 +112,7 @@ const fn why_without_json(command: &Command) -> Option<&'static str> {
         }
         Command::Exec(_) => Some("what is printed is the command's own"),
         Command::Relay(_) | Command::GitCredential(_) => Some("it has a form of its own"),
+        Command::SetupGit(_) => Some("it writes git's configuration, which --print shows"),
         Command::Import(_) => Some("`tokenctl secret list --json` shows what is stored"),
         Command::Secret(SecretCommand::List {
             format: Some(Format::Table | Format::Md),
@@ -204,6 +205,7 @@ mod tests {
             ("exec p -- true", false),
             (&format!("relay --proxy p --lease {id} --bundle b"), false),
             ("git-credential get", false),
+            ("setup-git", false),
             ("import f", false),
             ("policy check", false),
             ("policy test", false),
