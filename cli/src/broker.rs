@@ -22,6 +22,7 @@ use serde::de::DeserializeOwned;
 use crate::error::Failure;
 use crate::pages;
 use crate::starting;
+use crate::ui;
 
 /// For what has the broker ask elsewhere: it answers within a minute, and a little is added.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(65);
@@ -75,6 +76,24 @@ impl Broker {
             }
             other => other,
         })
+    }
+
+    /// Has the broker load its policies again after a change of theirs was undone: it goes on warning of
+    /// what it refused until then.
+    pub(crate) fn reload_without_it(&self) {
+        let Err(Failure::Broker(error)) = self.reload() else {
+            return;
+        };
+        if !matches!(
+            error,
+            ClientError::Problem { .. } | ClientError::NotThere(_) | ClientError::Deserted(_)
+        ) {
+            // It may have loaded the change before its answer was lost.
+            ui::warning(format_args!(
+                "the change is undone, and whether the broker still uses it is not known ({error}); run \
+                 `tokenctl policy reload`"
+            ));
+        }
     }
 
     /// Sends a request that holds no secret.

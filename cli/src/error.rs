@@ -161,6 +161,14 @@ impl Failure {
         }
     }
 
+    /// Whether no broker listens.
+    pub(crate) fn is_no_broker(&self) -> bool {
+        matches!(
+            self,
+            Self::Broker(ClientError::NotThere(_) | ClientError::Deserted(_))
+        )
+    }
+
     /// Whether the reader of stdout has gone, as in `tokenctl … | head`.
     pub(crate) fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)

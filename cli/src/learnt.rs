@@ -81,13 +81,7 @@ fn write_one(broker: &Broker, file: &Path, learnt: &[Learnt]) -> Result<Vec<Stri
     if names.is_empty() {
         return Ok(names);
     }
-    let edited = policy_edit::rewrite(file, &before, after)?;
-    if let Err(refused) = broker.reload() {
-        edited.undo()?;
-        // What is wrong is gone again: let the broker see that.
-        drop(broker.reload());
-        return Err(refused);
-    }
+    policy_edit::rewrite(file, &before, after)?.load(broker)?;
     Ok(names)
 }
 

@@ -8,8 +8,9 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use broker_protocol::api::Reloaded;
+use broker_protocol::client::Response;
 use broker_protocol::duration;
-use broker_protocol::names::{OrgName, Permissions, Purpose, RepoPattern, SecretName};
+use broker_protocol::names::{OrgName, Permissions, RepoPattern, SecretName};
 use broker_protocol::paths::Paths;
 use broker_protocol::whole_file;
 use nix::errno::Errno;
@@ -52,31 +53,6 @@ pub(crate) fn secret_table(name: &SecretName, kind: Kind, declared: &Declaration
         text.push_str(&format!("rate_floor   = {floor}\n"));
     }
     text
-}
-
-/// A purpose for one secret that no one may use yet.
-pub(crate) fn proposed_purpose(purpose: &Purpose, secret: &SecretName, org: &OrgName) -> String {
-    format!(
-        "\
-# Proposed by `tokenctl import`. No one may use it until you add an [[allow]]. Before that,
-# describe what it is for, cut repositories and ttl down to what that needs, and name the
-# permissions it needs. What a request to GitHub needs says
-#   tokenctl policy explain {purpose} --request \"GET /repos/{org}/NAME/labels\"
-purpose      = {}
-about        = \"Proposed by tokenctl import: describe what it is for\"
-secret       = {}
-repositories = [{}]
-permissions  = {{ metadata = \"read\" }}
-deliver      = \"proxy\"                  # the stored token stays in the broker
-ttl          = {{ default = \"15m\", max = \"1h\" }}
-
-# [[allow]]
-# caller = {{ user = \"alice\" }}
-",
-        Value::from(purpose.as_str()),
-        Value::from(secret.as_str()),
-        Value::from(format!("{org}/*")),
-    )
 }
 
 /// Fails unless this account may add a file to the directory of policies: before a value is asked for.
@@ -159,13 +135,21 @@ impl NewFiles {
     ///
     /// The broker may refuse them, or may not look where they were written (it belongs to another
     /// configuration); either way they are removed again.
-    pub(crate) fn load(mut self, broker: &Broker) -> Result<Reloaded, Failure> {
-        let answer = match broker.reload() {
+    pub(crate) fn load(self, broker: &Broker) -> Result<Reloaded, Failure> {
+        self.keep_if_loaded(broker, broker.reload())
+    }
+
+    /// The same, after the broker was asked to load them.
+    pub(crate) fn keep_if_loaded(
+        mut self,
+        broker: &Broker,
+        answer: Result<Response, Failure>,
+    ) -> Result<Reloaded, Failure> {
+        let answer = match answer {
             Ok(answer) => answer,
             Err(refused) => {
                 drop(self);
-                // What is wrong is gone again: let the broker see that, or it goes on warning.
-                drop(broker.reload());
+                broker.reload_without_it();
                 return Err(refused);
             }
         };
@@ -181,13 +165,28 @@ impl NewFiles {
         };
         if let Some(path) = self.written.iter().find(|path| !read(path)) {
             self.in_force = false;
-            return Err(Failure::with_hint(
-                format!("the broker does not read {}", path.display()),
-                "--config must name the configuration of the broker on that socket",
-            ));
+            return Err(not_read(path));
         }
         Ok(loaded)
     }
+
+    /// The same, where no broker runs: keeps the files for its next start, if this check finds them good.
+    pub(crate) fn keep_if<T>(
+        mut self,
+        check: impl FnOnce() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let checked = check()?;
+        self.in_force = true;
+        Ok(checked)
+    }
+}
+
+/// The broker on the socket belongs to another configuration than the file.
+pub(crate) fn not_read(path: &Path) -> Failure {
+    Failure::with_hint(
+        format!("the broker does not read {}", path.display()),
+        "--config must name the configuration of the broker on that socket",
+    )
 }
 
 impl Drop for NewFiles {
@@ -223,20 +222,6 @@ mod tests {
              repositories = [\"acme/one\", \"acme/two\"]\n\
              rotate_every = \"90d\"\n"
         );
-    }
-
-    #[test]
-    fn a_proposed_purpose_hands_out_no_stored_token_and_allows_no_one() {
-        let (purpose, secret) = ("sync".parse().unwrap(), "sync-token".parse().unwrap());
-        let text = proposed_purpose(&purpose, &secret, &"acme".parse().unwrap());
-        let read: toml_edit::DocumentMut = text.parse().unwrap();
-        assert_eq!(read["deliver"].as_str(), Some("proxy"));
-        assert_eq!(read["purpose"].as_str(), Some("sync"));
-        assert_eq!(read["secret"].as_str(), Some("sync-token"));
-        assert!(read.get("allow").is_none(), "{text}");
-        let explain =
-            "#   tokenctl policy explain sync --request \"GET /repos/acme/NAME/labels\"\n";
-        assert!(text.contains(explain), "{text}");
     }
 
     #[test]

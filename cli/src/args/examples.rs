@@ -78,10 +78,31 @@ pub(super) const IMPORT_EXAMPLES: &str = "\
 Examples:
   tokenctl import ~/.github-tokens --dry-run
   tokenctl import ~/.github-tokens --org acme
+  tokenctl import ~/.github-tokens --org acme --allow alice
 
 ORG_LABEL_SYNC_TOKEN becomes the secret `org-label-sync-token`. A proposed
-purpose allows no one until you add an [[allow]] to it. The file is read, never
+purpose allows no one unless --allow names an account. The file is read, never
 changed; a second run resumes where the first stopped.";
+
+pub(super) const POLICY_NEW_EXAMPLES: &str = "\
+Examples:
+  tokenctl policy new site --secret site-token --repo acme/site \\
+    --permission issues=write --permission contents=read --allow alice
+
+The file is complete: edit it later, then run `tokenctl policy reload`. Without
+--allow no one may use the purpose yet. If the broker refuses the file, it is
+removed again. While no broker runs, `tokend policy check` decides.";
+
+pub(super) const POLICY_ALLOW_EXAMPLES: &str = "\
+Examples:
+  tokenctl policy allow site --user alice
+  tokenctl policy allow site --group developers
+  tokenctl policy allow site --unit sync.service
+
+The rule is added at the end of the file; all that is there stays as it is. The
+first rule that matches a caller decides alone. If the broker refuses the file,
+the rule is removed again. Exit code 75 if this account may not write the file:
+then the lines to add are printed.";
 
 pub(super) const SECRET_EXAMPLES: &str = "\
 Examples:

@@ -7,6 +7,7 @@ mod examples;
 mod exec;
 mod explain;
 mod git;
+mod policy;
 mod rotate;
 mod secret;
 mod values;
@@ -24,11 +25,13 @@ use clap_complete::engine::ArgValueCandidates;
 pub(crate) use self::audit::{AuditCommand, AuditSource, Wanted};
 use self::examples::{
     BACKUP_EXAMPLES, EXEC_EXAMPLES, EXIT_CODES, EXPLAIN_EXAMPLES, GET_EXAMPLES, GIT_EXAMPLES,
-    IMPORT_EXAMPLES, LOCK_EXAMPLES, REKEY_EXAMPLES, ROTATE_EXAMPLES, SETUP_GIT_EXAMPLES,
+    IMPORT_EXAMPLES, LOCK_EXAMPLES, POLICY_ALLOW_EXAMPLES, POLICY_NEW_EXAMPLES, REKEY_EXAMPLES,
+    ROTATE_EXAMPLES, SETUP_GIT_EXAMPLES,
 };
 pub(crate) use self::exec::{Exec, Relay};
 pub(crate) use self::explain::{Explain, Who};
 pub(crate) use self::git::{GitCredential, SetupGit};
+pub(crate) use self::policy::{PolicyAllow, PolicyNew};
 pub(crate) use self::rotate::Rotate;
 pub(crate) use self::secret::{
     Declaration, Import, RepositoryCommand, SecretAdd, SecretCommand, SecretMove,
@@ -113,7 +116,7 @@ pub(crate) enum Command {
     /// Import the tokens in a file of `export NAME="…"` lines into the vault
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(Import),
-    /// Check, test, explain and load policies
+    /// Write, check, test, explain and load policies
     #[command(subcommand)]
     Policy(PolicyCommand),
     /// Verify and read the audit log
@@ -247,6 +250,12 @@ pub(crate) enum PolicyCommand {
     Explain(Box<Explain>),
     /// Reload the policies
     Reload,
+    /// Write the policy file of a new purpose, and have the broker load it
+    #[command(after_help = POLICY_NEW_EXAMPLES)]
+    New(PolicyNew),
+    /// Add a rule to a purpose: allow an account, a group or a unit
+    #[command(after_help = POLICY_ALLOW_EXAMPLES)]
+    Allow(PolicyAllow),
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -11,7 +11,7 @@ use clap_complete::engine::ArgValueCandidates;
 use jiff::Timestamp;
 
 use super::examples::{CHECK_EXAMPLES, MOVE_EXAMPLES, SECRET_EXAMPLES};
-use super::values::{Format, Kind, client_id, permission, scope, source};
+use super::values::{Format, Kind, account, client_id, permission, scope, source};
 use crate::candidates;
 use crate::clock;
 
@@ -181,6 +181,9 @@ pub(crate) struct Import {
     /// Also propose one purpose for each token, over all repositories of this organisation
     #[arg(long, value_name = "ORG")]
     pub(crate) org: Option<OrgName>,
+    /// Allow this account each proposed purpose; may be repeated. Without it a proposed purpose allows no one
+    #[arg(long, value_name = "NAME", requires = "org", value_parser = account)]
+    pub(crate) allow: Vec<String>,
     /// Also take variables that do not look like GitHub tokens
     #[arg(long)]
     pub(crate) all: bool,

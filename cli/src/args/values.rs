@@ -1,6 +1,6 @@
 //! Values of options that are parsed here and nowhere else.
 
-use broker_protocol::names::{Level, NameError, PermissionName, Purpose};
+use broker_protocol::names::{Delivery, Level, NameError, PermissionName, Purpose};
 use broker_protocol::source::{BadSource, SourceSpec};
 use clap::ValueEnum;
 
@@ -13,6 +13,27 @@ pub(crate) enum Kind {
     FineGrained,
     /// A GitHub App: the value is its private key (PEM)
     App,
+}
+
+/// What the caller gets, as policies have it.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Deliver {
+    /// A token that only the broker honours
+    Proxy,
+    /// A token that GitHub mints for the lease; of an App alone
+    Installation,
+    /// The stored token itself, which nothing limits
+    Raw,
+}
+
+impl From<Deliver> for Delivery {
+    fn from(deliver: Deliver) -> Self {
+        match deliver {
+            Deliver::Proxy => Self::Proxy,
+            Deliver::Installation => Self::Installation,
+            Deliver::Raw => Self::Raw,
+        }
+    }
 }
 
 /// The word for it on the command line, which policies and the HTTP API use too: a test pins each.
@@ -39,6 +60,26 @@ pub(super) fn permission(text: &str) -> Result<(PermissionName, Level), String> 
         .ok_or("not a permission (NAME=LEVEL, such as `issues=read`)")?;
     let wrong = |error: NameError| error.to_string();
     Ok((name.parse().map_err(wrong)?, level.parse().map_err(wrong)?))
+}
+
+/// The name of an account or a group, as policies take it.
+pub(super) fn account(text: &str) -> Result<String, String> {
+    let bad = |c: char| c.is_control() || c.is_whitespace() || matches!(c, ':' | '/' | ',' | '*');
+    if text.is_empty() || text.len() > 256 || text.contains(bad) {
+        return Err("not the name of an account or a group".to_owned());
+    }
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err("a number; give the name (`getent passwd NUMBER` has it)".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// A purpose's `about`.
+pub(super) fn one_line(text: &str) -> Result<String, String> {
+    if text.contains(char::is_control) {
+        return Err("not one line of text".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// The name of an environment variable.

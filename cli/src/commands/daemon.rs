@@ -7,11 +7,14 @@
 //! Also here, because it belongs to `policy`: `reload`, which is for the running broker.
 
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process;
 
 use broker_protocol::api::Reloaded;
 use broker_protocol::counted::counted;
+use broker_protocol::paths::Paths;
 
 use crate::args::{Global, Passed};
 use crate::broker::Broker;
@@ -36,9 +39,7 @@ pub(crate) fn run_either_way(
     args: &[OsString],
     global: &Global,
 ) -> Result<(), Failure> {
-    let own = std::env::current_exe()
-        .map_err(|error| Failure::new(format!("cannot find the path of tokenctl: {error}")))?;
-    let tokend = own.with_file_name("tokend");
+    let tokend = program()?;
     let mut daemon = process::Command::new(&tokend);
     daemon.args(command);
     daemon.args(global.json.then_some("--json")).args(args);
@@ -49,11 +50,51 @@ pub(crate) fn run_either_way(
     if let Some(socket) = &global.socket {
         daemon.env("TOKEND_SOCKET", socket);
     }
-    let error = daemon.exec();
-    Err(Failure::with_hint(
-        format!("cannot run {}: {error}", tokend.display()),
-        "install `tokend` in the same directory as `tokenctl`",
-    ))
+    Err(not_run(&tokend)(daemon.exec()))
+}
+
+/// The `tokend` beside this program.
+pub(crate) fn program() -> Result<PathBuf, Failure> {
+    let own = std::env::current_exe()
+        .map_err(|error| Failure::new(format!("cannot find the path of tokenctl: {error}")))?;
+    Ok(own.with_file_name("tokend"))
+}
+
+/// Why that one did not run.
+pub(crate) fn not_run(tokend: &Path) -> impl FnOnce(io::Error) -> Failure {
+    let tokend = tokend.display().to_string();
+    move |error| {
+        Failure::with_hint(
+            format!("cannot run {tokend}: {error}"),
+            "install `tokend` in the same directory as `tokenctl`",
+        )
+    }
+}
+
+/// Whether a broker with these places would load the policies at its next start: the warnings for their
+/// author, or why not.
+pub(crate) fn check_policies(places: &Paths) -> Result<Vec<String>, Failure> {
+    let tokend = program()?;
+    let mut check = process::Command::new(&tokend);
+    check.args(["policy", "check"]);
+    check.env("TOKEND_CONFIG", &places.config);
+    let checked = check.output().map_err(not_run(&tokend))?;
+    let said = String::from_utf8(checked.stdout).unwrap_or_default();
+    let all = |kind: &str| {
+        let lines = said.lines().filter_map(|line| line.strip_prefix(kind));
+        lines.map(str::to_owned).collect::<Vec<String>>()
+    };
+    if checked.status.success() {
+        return Ok(all("warning: "));
+    }
+    let why = match &*all("error: ") {
+        [] => String::from_utf8(checked.stderr).unwrap_or_default(),
+        errors => errors.join("\n"),
+    };
+    Err(Failure::new(format!(
+        "policies not loaded: {}",
+        why.trim_end()
+    )))
 }
 
 /// `policy reload`

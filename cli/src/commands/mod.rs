@@ -14,6 +14,7 @@ mod import;
 mod lease;
 mod lock;
 mod moving;
+mod policy;
 mod proxy;
 pub(crate) mod purpose;
 mod records;
@@ -64,6 +65,8 @@ pub(crate) fn run(line: CommandLine, dumps: &core_dump::Before) -> Result<(), Fa
         }
         Command::Policy(PolicyCommand::Explain(asked)) => explain::run(*asked, global),
         Command::Policy(PolicyCommand::Reload) => daemon::reload(&find(global)?, json),
+        Command::Policy(PolicyCommand::New(new)) => policy::new(&find(global)?, &new, json),
+        Command::Policy(PolicyCommand::Allow(asked)) => policy::allow(&find(global)?, &asked, json),
         Command::Get(asked) => get::run(&find(global)?, asked, json),
         Command::Exec(exec) => exec::run(|| find(global), exec, dumps),
         Command::Relay(asked) => relay::run(asked),

@@ -9,6 +9,8 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use broker_protocol::api::Reloaded;
+use broker_protocol::client::Response;
 use broker_protocol::hex;
 use broker_protocol::moving::PolicyChange;
 use broker_protocol::names::SecretName;
@@ -16,7 +18,9 @@ use broker_protocol::whole_file::{self, NotAFile, WholeFile};
 use sha2::{Digest as _, Sha256};
 use toml_edit::{DocumentMut, TableLike, Value, value};
 
+use crate::broker::Broker;
 use crate::error::Failure;
+use crate::policy_file::not_read;
 
 /// A file that was edited.
 pub(crate) struct AppliedEdit {
@@ -82,6 +86,29 @@ pub(crate) fn change_source(
     }
 }
 
+/// Adds lines at the end of a file that was read as `before`.
+pub(crate) fn append(named: &Path, before: &str, lines: &str) -> Result<AppliedEdit, NotEdited> {
+    let path = fs::canonicalize(named).map_err(NotEdited::NotHere)?;
+    let after = appended(before, lines);
+    match swap(&path, before.as_bytes(), after.as_bytes()) {
+        Ok(()) => Ok(AppliedEdit {
+            path,
+            before: before.as_bytes().to_vec(),
+            after: after.into_bytes(),
+        }),
+        Err(error) if is_not_for_us(&error) => Err(NotEdited::NotHere(error)),
+        Err(error) => Err(NotEdited::Failed(Failure::file("write", named)(error))),
+    }
+}
+
+/// The text with these lines after it, an empty line between them, and the text's own line ends.
+fn appended(text: &str, lines: &str) -> String {
+    let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let end = if text.ends_with('\n') { "" } else { newline };
+    let lines = lines.replace('\n', newline);
+    format!("{text}{end}{newline}{lines}")
+}
+
 /// Replaces a text that this command wrote and that was not changed since.
 pub(crate) fn rewrite(path: &Path, before: &str, after: String) -> Result<AppliedEdit, Failure> {
     swap(path, before.as_bytes(), after.as_bytes()).map_err(Failure::file("write", path))?;
@@ -93,6 +120,46 @@ pub(crate) fn rewrite(path: &Path, before: &str, after: String) -> Result<Applie
 }
 
 impl AppliedEdit {
+    /// Has the broker load the file as it is now, or undoes the edit. It is a file that the broker reads.
+    pub(crate) fn load(self, broker: &Broker) -> Result<(), Failure> {
+        match broker.reload() {
+            Ok(_) => Ok(()),
+            Err(refused) => Err(self.taken_back(broker, refused)),
+        }
+    }
+
+    /// The same, after the broker was asked to load it; it may not read that file (it belongs to another
+    /// configuration).
+    pub(crate) fn keep_if_loaded(
+        self,
+        broker: &Broker,
+        answer: Result<Response, Failure>,
+    ) -> Result<Reloaded, Failure> {
+        let loaded = answer.and_then(|answer| {
+            let loaded: Reloaded = answer.json()?;
+            self.require_among(&loaded)?;
+            Ok(loaded)
+        });
+        loaded.map_err(|refused| self.taken_back(broker, refused))
+    }
+
+    fn require_among(&self, loaded: &Reloaded) -> Result<(), Failure> {
+        let own = sha256(&self.after);
+        if loaded.files.values().any(|read| *read == own) {
+            return Ok(());
+        }
+        Err(not_read(&self.path))
+    }
+
+    /// Undoes it, and lets the broker see that. Returns why, or why it could not be undone.
+    fn taken_back(self, broker: &Broker, refused: Failure) -> Failure {
+        if let Err(failure) = self.undo() {
+            return failure;
+        }
+        broker.reload_without_it();
+        refused
+    }
+
     /// Restores the file, unless someone changed it meanwhile.
     pub(crate) fn undo(self) -> Result<(), Failure> {
         swap(&self.path, &self.after, &self.before).map_err(Failure::file("restore", &self.path))

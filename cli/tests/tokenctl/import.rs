@@ -268,3 +268,27 @@ fn a_pipe_is_read_and_leaves_no_file_to_remove() {
     let policy = std::fs::read_to_string(vault.broker.policy("imported-secrets.toml")).unwrap();
     assert!(!policy.contains("Imported from"), "{policy}");
 }
+
+#[test]
+fn a_proposed_purpose_allows_the_account_that_is_named_and_no_other() {
+    let vault = vault(FILE, "");
+    let got = vault.import(&["--org", "acme", "--allow", "no-such-account"]);
+    assert!(
+        err(&got).contains("no account `no-such-account`"),
+        "{}",
+        err(&got)
+    );
+    assert!(vault.policies().is_empty() && vault.stored().is_empty());
+    let got = vault.import(&["--org", "acme", "--allow", "root"]);
+    assert!(got.status.success(), "{}", err(&got));
+    let policy = std::fs::read_to_string(vault.broker.policy("label-sync.toml")).unwrap();
+    assert!(
+        policy.ends_with("\n[[allow]]\ncaller = { user = \"root\" }\n"),
+        "{policy}"
+    );
+    assert!(
+        out(&got).contains("root may use label-sync"),
+        "{}",
+        out(&got)
+    );
+}

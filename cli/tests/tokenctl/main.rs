@@ -18,6 +18,7 @@ mod fake_broker;
 mod git;
 mod import;
 mod moving;
+mod policy;
 mod proxy;
 mod rejected;
 mod secrets;

@@ -1,6 +1,7 @@
 //! `tokenctl` against a real broker: what it prints, and the exit code for every refusal.
 
 mod leases;
+mod policies;
 mod secrets;
 
 use std::fs;

@@ -23,12 +23,17 @@ use self::plan::{ImportPlan, own_files};
 use crate::args::Import;
 use crate::broker::Broker;
 use crate::commands::check;
+use crate::commands::purpose::joined;
 use crate::commands::secret::{self, SECRETS};
 use crate::error::Failure;
 use crate::learnt::{self, Learnt};
+use crate::rule_for::RuleFor;
 use crate::ui;
 
 pub(crate) fn run(broker: &Broker, import: &Import) -> Result<(), Failure> {
+    for name in &import.allow {
+        RuleFor::User(name.clone()).require_existing()?;
+    }
     let Found { tokens, notes } = found::read(&import.file, import.all)?;
     notes.iter().for_each(ui::note);
     if tokens.is_empty() {
@@ -93,7 +98,7 @@ fn store(
                 let set = stored.inspect_err(|_| {
                     let left: Vec<&SecretName> =
                         found.iter().skip(index).map(|f| &f.name).collect();
-                    let left = super::purpose::joined(&left);
+                    let left = joined(&left);
                     ui::note(format_args!("not stored: {left}; run this again to resume"));
                 })?;
                 // Once GitHub did not answer, the others do not wait for it as well.
@@ -130,16 +135,16 @@ fn store(
 
 fn next_steps(import: &Import, plan: &ImportPlan) -> Result<(), Failure> {
     for purpose in &plan.purposes {
-        ui::line(format_args!(
-            "next: add an [[allow]] to {purpose}.toml for those who may use {purpose}"
-        ))?;
+        ui::line(match &*import.allow {
+            [] => format!("next: tokenctl policy allow {purpose} --user NAME"),
+            names => format!("{} may use {purpose}", joined(names)),
+        })?;
     }
     if plan.purposes.is_empty() {
         ui::line(
-            "next: write a policy file with a purpose for each secret, as in the examples of `init`",
+            "next: a purpose for each secret, by `tokenctl policy new` (--help has an example)",
         )?;
     }
-    ui::line("then: tokenctl policy reload")?;
     if import.file == Path::new("-") {
         return Ok(());
     }

@@ -12,7 +12,9 @@ use crate::broker::Broker;
 use crate::commands::purpose::PURPOSES;
 use crate::env_file;
 use crate::error::Failure;
-use crate::policy_file::{self, NewFiles, proposed_purpose, secret_table};
+use crate::policy_file::{self, NewFiles, secret_table};
+use crate::purpose_file::proposed_purpose;
+use crate::rule_for::RuleFor;
 use crate::ui;
 
 /// The files to write.
@@ -54,6 +56,8 @@ impl ImportPlan {
                 .push((numbered(dir, own_files(dir).len() + 1), text));
         }
         if let Some(org) = &import.org {
+            let allow = import.allow.iter().cloned().map(RuleFor::User);
+            let allow: Vec<RuleFor> = allow.collect();
             let there: PurposeList = broker.read_list(PURPOSES)?;
             let mut there: BTreeSet<Purpose> = there
                 .purposes
@@ -75,7 +79,7 @@ impl ImportPlan {
                     ui::note(format_args!("{} is left as it is", path.display()));
                     continue;
                 }
-                let text = proposed_purpose(&purpose, &found.name, org);
+                let text = proposed_purpose(&purpose, &found.name, org, &allow);
                 plan.files.push((path, text));
                 plan.purposes.push(purpose);
             }
