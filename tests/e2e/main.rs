@@ -41,6 +41,7 @@ mod revoke;
 mod rotate;
 mod scrape;
 mod service;
+mod setup;
 mod setup_git;
 mod socket;
 mod source;

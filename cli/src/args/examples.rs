@@ -104,6 +104,17 @@ first rule that matches a caller decides alone. If the broker refuses the file,
 the rule is removed again. Exit code 75 if this account may not write the file:
 then the lines to add are printed.";
 
+pub(super) const SETUP_EXAMPLES: &str = "\
+Examples:
+  tokenctl setup
+  tokenctl setup --import ~/.github-tokens
+  tokenctl setup --yes --passphrase-file recovery --secret site-token \\
+    --repo acme/site < value.txt
+
+Each step shows the command that it runs: init, tokend, import or secret add,
+policy new. What is there already is left alone. Without a terminal every
+question needs its option. A value is never an argument.";
+
 pub(super) const SECRET_EXAMPLES: &str = "\
 Examples:
   tokenctl secret add source-pat --repository acme/one --rotate-every 90d

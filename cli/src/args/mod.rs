@@ -10,6 +10,7 @@ mod git;
 mod policy;
 mod rotate;
 mod secret;
+mod setup;
 mod values;
 mod vault;
 
@@ -26,7 +27,7 @@ pub(crate) use self::audit::{AuditCommand, AuditSource, Wanted};
 use self::examples::{
     BACKUP_EXAMPLES, EXEC_EXAMPLES, EXIT_CODES, EXPLAIN_EXAMPLES, GET_EXAMPLES, GIT_EXAMPLES,
     IMPORT_EXAMPLES, LOCK_EXAMPLES, POLICY_ALLOW_EXAMPLES, POLICY_NEW_EXAMPLES, REKEY_EXAMPLES,
-    ROTATE_EXAMPLES, SETUP_GIT_EXAMPLES,
+    ROTATE_EXAMPLES, SETUP_EXAMPLES, SETUP_GIT_EXAMPLES,
 };
 pub(crate) use self::exec::{Exec, Relay};
 pub(crate) use self::explain::{Explain, Who};
@@ -36,8 +37,8 @@ pub(crate) use self::rotate::Rotate;
 pub(crate) use self::secret::{
     Declaration, Import, RepositoryCommand, SecretAdd, SecretCommand, SecretMove,
 };
-use self::values::permission;
-pub(crate) use self::values::{Format, Kind, NamedToken, scope, word};
+pub(crate) use self::setup::Setup;
+pub(crate) use self::values::{Format, Kind, NamedToken, permission, scope, word};
 pub(crate) use self::vault::{Backup, Rekey, RootKey, Unlock};
 use crate::candidates;
 
@@ -71,11 +72,26 @@ pub(crate) struct Global {
     pub(crate) json: bool,
 }
 
+impl Global {
+    /// What another command of `tokenctl` or `tokend` needs to find the same broker.
+    pub(crate) fn as_options(&self) -> Vec<OsString> {
+        let places = [("--config", &self.config), ("--socket", &self.socket)];
+        let given = places
+            .into_iter()
+            .filter_map(|(option, place)| Some([option.into(), place.clone()?.into_os_string()]));
+        given.flatten().collect()
+    }
+}
+
 /// The heading of options that every command takes, which are no part of what one command is about.
 const EVERYWHERE: &str = "Options of every command";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Set up a broker for your account, step by step, from nothing to a first token; run again to
+    /// continue
+    #[command(after_help = SETUP_EXAMPLES)]
+    Setup(Setup),
     /// Create configuration, example policies, keys and an empty vault (options: `init --help`)
     #[command(disable_help_flag = true)]
     Init(Passed),

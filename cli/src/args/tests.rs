@@ -76,6 +76,9 @@ fn every_line_of_the_manual_is_understood() {
         "tokenctl policy allow p --group dev",
         "tokenctl policy allow p --unit sync.service",
         "tokenctl import /f --org acme --allow alice --allow bob",
+        "tokenctl setup",
+        "tokenctl setup --yes --no-recovery --import /f --repo a/b --permission issues=read",
+        "tokenctl setup --passphrase-file /p --secret s --purpose p",
         "tokenctl audit verify",
         "tokenctl audit verify a b",
         "tokenctl audit tail -n 5 -f",
@@ -144,6 +147,8 @@ fn what_makes_no_sense_is_a_usage_error() {
         "tokenctl policy allow p --user alice --group dev",
         "tokenctl policy allow p --user 1000",
         "tokenctl import /f --allow alice",
+        "tokenctl setup ghp_value",
+        "tokenctl setup --no-recovery --passphrase-file /p",
     ] {
         match parse(line) {
             Err(error) => assert_eq!(error.exit_code(), 2, "{line}"),

@@ -54,7 +54,7 @@ pub(crate) enum Format {
 }
 
 /// `issues=read`
-pub(super) fn permission(text: &str) -> Result<(PermissionName, Level), String> {
+pub(crate) fn permission(text: &str) -> Result<(PermissionName, Level), String> {
     let (name, level) = text
         .split_once('=')
         .ok_or("not a permission (NAME=LEVEL, such as `issues=read`)")?;

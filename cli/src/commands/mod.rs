@@ -23,6 +23,7 @@ mod rekey;
 mod repository;
 mod rotate;
 mod secret;
+mod setup;
 mod setup_git;
 mod sinks;
 mod status;
@@ -56,6 +57,10 @@ pub(crate) fn run(line: CommandLine, dumps: &core_dump::Before) -> Result<(), Fa
         return Err(Failure::Usage(format!("there is no --json here: {why}")));
     }
     match command {
+        Command::Setup(asked) => {
+            let given = global.as_options();
+            setup::run(&find(global)?, given, &asked)
+        }
         Command::Init(passed) => daemon::run(&["init"], &passed, &global),
         Command::Policy(PolicyCommand::Check(passed)) => {
             daemon::run(&["policy", "check"], &passed, &global)
@@ -110,7 +115,9 @@ fn holds_secrets_and_takes_no_lease(command: &Command) -> bool {
 /// Why a command has no result in JSON, where it has none: the option is never ignored.
 const fn why_without_json(command: &Command) -> Option<&'static str> {
     match command {
-        Command::Init(_) | Command::Policy(PolicyCommand::Check(_) | PolicyCommand::Test(_)) => {
+        Command::Init(_)
+        | Command::Setup(_)
+        | Command::Policy(PolicyCommand::Check(_) | PolicyCommand::Test(_)) => {
             Some("the exit code says how it went")
         }
         Command::Exec(_) => Some("what is printed is the command's own"),

@@ -72,6 +72,7 @@ fn a_command_without_json_refuses_the_option_and_asks_the_broker_nothing() {
         &["completions", "bash", "--json"],
         &["man", "directory", "--json"],
         &["--json", "init"],
+        &["setup", "--json"],
         &["init", "--json"],
         &["policy", "check", "--json"],
         &["secret", "list", "--format", "md", "--json"],

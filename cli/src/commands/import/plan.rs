@@ -130,7 +130,7 @@ impl ImportPlan {
 }
 
 /// What a purpose for `org-label-sync-token` is called: `label-sync`.
-fn purpose_name(secret: &SecretName) -> Option<Purpose> {
+pub(crate) fn purpose_name(secret: &SecretName) -> Option<Purpose> {
     let name = secret.as_str();
     let name = name.strip_prefix("org-").unwrap_or(name);
     let ends = ["-token", "-pat", "-key"];

@@ -1,0 +1,173 @@
+//! A purpose that a rule allows this account.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+
+use broker_protocol::api::{PurposeList, PurposeView, SecretView};
+use broker_protocol::names::{Purpose, RepoPattern, SecretName};
+use nix::unistd::{User, geteuid};
+
+use super::questions::words;
+use super::{Steps, found, heading};
+use crate::args::permission;
+use crate::commands::import::purpose_name;
+use crate::commands::purpose::PURPOSES;
+use crate::error::Failure;
+
+impl Steps<'_> {
+    /// The purpose to try: one that is there, or a new one.
+    pub(super) fn purpose(&self, secrets: &[SecretView]) -> Result<PurposeView, Failure> {
+        heading(4, "a purpose that you may use")?;
+        let all = self.purposes()?;
+        if let Some(view) = all.iter().find(|view| self.is_for_us(view)) {
+            found(format_args!("the purpose {}", view.purpose))?;
+            return Ok(view.clone());
+        }
+        let account = own_account()?;
+        let wanted = self.asked.purpose.as_ref();
+        let purpose = match wanted {
+            Some(purpose) if all.iter().any(|view| view.purpose == *purpose) => {
+                let args = ["policy", "allow", purpose.as_str(), "--user", &account];
+                self.tokenctl(args).run()?;
+                purpose.clone()
+            }
+            wanted => self.new_purpose(wanted, &all, secrets, &account)?,
+        };
+        let allowed = |view: &PurposeView| view.purpose == purpose && view.rule.is_some();
+        self.purposes()?.into_iter().find(allowed).ok_or_else(|| {
+            Failure::with_hint(
+                format!("no rule allows you the purpose `{purpose}` yet"),
+                format!("`tokenctl policy explain {purpose} --user {account}` says why"),
+            )
+        })
+    }
+
+    fn purposes(&self) -> Result<Vec<PurposeView>, Failure> {
+        let list: PurposeList = self.broker.read_list(PURPOSES)?;
+        Ok(list.purposes)
+    }
+
+    /// Whether a rule allows it to us, and it is what the options ask for.
+    fn is_for_us(&self, view: &PurposeView) -> bool {
+        let named = |purpose: &Purpose| view.purpose == *purpose;
+        let on = |secret: &SecretName| view.secret == *secret;
+        view.rule.is_some()
+            && self.asked.purpose.as_ref().is_none_or(named)
+            && self.asked.secret.as_ref().is_none_or(on)
+    }
+
+    /// Has a policy written that allows us a new purpose.
+    fn new_purpose(
+        &self,
+        wanted: Option<&Purpose>,
+        all: &[PurposeView],
+        secrets: &[SecretView],
+        account: &str,
+    ) -> Result<Purpose, Failure> {
+        let secret = self.secret(secrets)?;
+        let name = match wanted {
+            Some(name) => name.clone(),
+            None => free_name(&secret.name, all)?,
+        };
+        let repositories = self.repositories(secret)?;
+        let permissions = self.permissions(secret)?;
+        let mut args: Vec<OsString> = ["policy", "new", name.as_str(), "--secret"]
+            .map(OsString::from)
+            .to_vec();
+        args.push(secret.name.as_str().into());
+        for repository in &repositories {
+            args.extend(["--repo".into(), repository.as_str().into()]);
+        }
+        for permission in &permissions {
+            args.extend(["--permission".into(), permission.into()]);
+        }
+        args.extend(["--allow".into(), account.into()]);
+        self.tokenctl(args).run()?;
+        Ok(name)
+    }
+
+    fn secret<'s>(&self, secrets: &'s [SecretView]) -> Result<&'s SecretView, Failure> {
+        let named = |name: &str| {
+            let view = secrets.iter().find(|view| view.name.as_str() == name);
+            view.ok_or_else(|| format!("no secret `{name}` has a value"))
+        };
+        let first = secrets.first().map(|view| view.name.as_str());
+        match (&self.asked.secret, secrets) {
+            (Some(name), _) => named(name.as_str()).map_err(Failure::Usage),
+            (None, [only]) => Ok(only),
+            (None, _) => self.questions.ask(
+                "--secret NAME",
+                "The token to try first (the others wait)",
+                first,
+                named,
+            ),
+        }
+    }
+
+    fn repositories(&self, secret: &SecretView) -> Result<Vec<RepoPattern>, Failure> {
+        if !self.asked.repositories.is_empty() {
+            return Ok(self.asked.repositories.clone());
+        }
+        let login = secret
+            .check
+            .as_ref()
+            .and_then(|check| check.login.as_deref());
+        let all_of = login
+            .or(secret.owner.as_deref())
+            .map(|login| format!("{login}/*"));
+        self.questions.ask(
+            "--repo OWNER/NAME",
+            "Repositories it is for (OWNER/NAME or OWNER/*)",
+            all_of.as_deref(),
+            |answer| words(answer, str::parse::<RepoPattern>),
+        )
+    }
+
+    /// As they are typed.
+    fn permissions(&self, secret: &SecretView) -> Result<Vec<String>, Failure> {
+        let given = self.asked.permissions.iter();
+        let given = given.map(|(name, level)| format!("{name}={level}"));
+        let given: Vec<String> = given.collect();
+        if !given.is_empty() {
+            return Ok(given);
+        }
+        // An App's token cannot be asked for what the App does not have.
+        let default = match secret.kind.as_deref() {
+            Some("app") => "metadata=read",
+            _ => "contents=read issues=read",
+        };
+        self.questions.ask(
+            "--permission NAME=LEVEL",
+            "Permissions it gives",
+            Some(default),
+            |answer| words(answer, |word| permission(word).map(|_| word.to_owned())),
+        )
+    }
+}
+
+/// A name that no purpose has.
+fn free_name(secret: &SecretName, all: &[PurposeView]) -> Result<Purpose, Failure> {
+    let taken: BTreeSet<&str> = all.iter().map(|view| view.purpose.as_str()).collect();
+    let name = purpose_name(secret);
+    let name = name.as_ref().map_or("github", Purpose::as_str);
+    let numbered = |number| match number {
+        1 => name.to_owned(),
+        number => format!("{name}-{number}"),
+    };
+    let free = (1..).map(numbered).find(|name| !taken.contains(&**name));
+    let free = free.and_then(|name| name.parse().ok());
+    free.ok_or_else(|| Failure::Usage("name the purpose with --purpose".to_owned()))
+}
+
+fn own_account() -> Result<String, Failure> {
+    let uid = geteuid();
+    match User::from_uid(uid) {
+        Ok(Some(user)) => Ok(user.name),
+        Ok(None) => Err(Failure::new(format!(
+            "account {uid} has no name; write a policy with `caller = {{ uid = {uid} }}` by hand"
+        ))),
+        Err(errno) => Err(Failure::new(format!(
+            "cannot look up the account {uid}: {errno}"
+        ))),
+    }
+}

@@ -1,0 +1,127 @@
+//! A secret with a value: imported, or typed.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use broker_protocol::api::{SecretList, SecretState, SecretView};
+use broker_protocol::names::{NameError, SecretName};
+
+use super::{Steps, found, heading};
+use crate::commands::secret::SECRETS;
+use crate::error::Failure;
+use crate::ui;
+
+/// Where tokens are to come from.
+enum From {
+    File(PathBuf),
+    Typed(SecretName),
+}
+
+impl Steps<'_> {
+    /// The secrets that have a value: one at least.
+    pub(super) fn secrets(&self) -> Result<Vec<SecretView>, Failure> {
+        heading(3, "a token")?;
+        let all = self.listed()?;
+        let there = with_value(&all);
+        let unfinished = self.asked.import.is_some() && all.iter().any(lacks_its_value);
+        if self.enough(&there) && !unfinished {
+            let names: Vec<&str> = there.iter().map(|view| view.name.as_str()).collect();
+            found(format_args!("secrets with a value: {}", names.join(", ")))?;
+            return Ok(there);
+        }
+        match self.from()? {
+            From::File(file) => {
+                let args = ["import".into(), file.into_os_string()];
+                self.tokenctl(args).run()?;
+            }
+            From::Typed(name) => {
+                let declared = all.iter().any(|view| view.declared && view.name == name);
+                let verb = if declared { "set" } else { "add" };
+                self.tokenctl(["secret", verb, name.as_str()]).run()?;
+            }
+        }
+        let there = with_value(&self.listed()?);
+        if there.is_empty() {
+            return Err(Failure::with_hint(
+                "no secret has a value that GitHub takes",
+                "`tokenctl secret list` shows them; `tokenctl setup` asks for another value",
+            ));
+        }
+        Ok(there)
+    }
+
+    fn listed(&self) -> Result<Vec<SecretView>, Failure> {
+        let list: SecretList = self.broker.read_list(SECRETS)?;
+        Ok(list.secrets)
+    }
+
+    fn enough(&self, there: &[SecretView]) -> bool {
+        match &self.asked.secret {
+            Some(secret) => there.iter().any(|view| view.name == *secret),
+            None => !there.is_empty(),
+        }
+    }
+
+    fn from(&self) -> Result<From, Failure> {
+        match (&self.asked.import, &self.asked.secret) {
+            (Some(file), _) => return Ok(From::File(file.clone())),
+            (None, Some(secret)) => return Ok(From::Typed(secret.clone())),
+            (None, None) => {}
+        }
+        let home = env::var_os("HOME").map(PathBuf::from);
+        let file = home.as_deref().map(|home| home.join(USUAL_FILE));
+        if file.is_some_and(|file| file.is_file()) {
+            let default = format!("~/{USUAL_FILE}");
+            let question = "File of tokens to import, or `none` to type one token";
+            let answer = self.questions.ask(
+                "--import FILE or --secret NAME",
+                question,
+                Some(&default),
+                |answer| match answer {
+                    "none" => Ok(None),
+                    answer => file_named(answer, home.as_deref()).map(Some),
+                },
+            )?;
+            if let Some(file) = answer {
+                return Ok(From::File(file));
+            }
+        } else {
+            ui::line("Tokens in a file: stop here, and run `tokenctl setup --import FILE`.")?;
+        }
+        ui::line("To create one: https://github.com/settings/personal-access-tokens/new")?;
+        let name = self.questions.ask(
+            "--import FILE or --secret NAME",
+            "A name for your token",
+            Some("github-token"),
+            |answer| answer.parse().map_err(|why: NameError| why.to_string()),
+        )?;
+        Ok(From::Typed(name))
+    }
+}
+
+/// Where many keep their tokens.
+const USUAL_FILE: &str = ".github-tokens";
+
+fn file_named(answer: &str, home: Option<&Path>) -> Result<PathBuf, String> {
+    let file = match (answer.strip_prefix("~/"), home) {
+        (Some(below), Some(home)) => home.join(below),
+        _ => PathBuf::from(answer),
+    };
+    if file.is_file() {
+        return Ok(file);
+    }
+    Err(format!("there is no file {}", file.display()))
+}
+
+/// As an import that was interrupted leaves it.
+fn lacks_its_value(view: &SecretView) -> bool {
+    view.declared && view.source == "vault" && view.state == SecretState::Missing
+}
+
+/// Those that a lease can be had on, as far as is known.
+fn with_value(all: &[SecretView]) -> Vec<SecretView> {
+    let taken = |view: &SecretView| view.check.as_ref().is_none_or(|check| check.accepted);
+    let usable =
+        |view: &&SecretView| view.declared && view.state != SecretState::Missing && taken(view);
+    all.iter().filter(usable).cloned().collect()
+}

@@ -1,0 +1,194 @@
+//! A command as an operator would type it: printed first, then run on the same terminal.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdout, Command, Stdio};
+
+use crate::error::Failure;
+use crate::ui;
+
+/// A program, its arguments, and what it reads.
+pub(super) struct PlainCommand {
+    program: PathBuf,
+    args: Vec<OsString>,
+    reads: Option<PathBuf>,
+    hides: Option<&'static str>,
+}
+
+impl PlainCommand {
+    /// A command of this program.
+    pub(super) fn tokenctl(args: Vec<OsString>) -> Self {
+        let own = env::current_exe();
+        Self::new(own.unwrap_or_else(|_| PathBuf::from("tokenctl")), args)
+    }
+
+    /// A command of any program.
+    pub(super) fn new(program: PathBuf, args: Vec<OsString>) -> Self {
+        Self {
+            program,
+            args,
+            reads: None,
+            hides: None,
+        }
+    }
+
+    /// Hides what it prints from the line on that begins like this: the steps to take next, which setup
+    /// takes.
+    pub(super) fn hiding(self, beginning: &'static str) -> Self {
+        let hides = Some(beginning);
+        Self { hides, ..self }
+    }
+
+    /// Has it read this file instead of the terminal.
+    pub(super) fn reading(self, file: &Path) -> Self {
+        let reads = Some(file.to_owned());
+        Self { reads, ..self }
+    }
+
+    /// Prints it, runs it to its end, and fails as it does.
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let shown = self.line();
+        ui::line(format_args!("$ {}", wrapped(&shown)))?;
+        let mut command = Command::new(&self.program);
+        command.args(&self.args);
+        if let Some(file) = &self.reads {
+            let opened = File::open(file).map_err(Failure::file("read", file))?;
+            command.stdin(Stdio::from(opened));
+        }
+        let not_run =
+            |error| Failure::new(format!("cannot run {}: {error}", self.program.display()));
+        let status = match self.hides {
+            None => command.status().map_err(not_run)?,
+            Some(beginning) => {
+                let mut child = command.stdout(Stdio::piped()).spawn().map_err(not_run)?;
+                show_until(beginning, child.stdout.take())?;
+                child.wait().map_err(not_run)?
+            }
+        };
+        if status.success() {
+            return Ok(());
+        }
+        let code = status.code().and_then(|code| u8::try_from(code).ok());
+        Err(Failure::Failed {
+            code: code.unwrap_or(1),
+            what: format!("setup stopped, because `{shown}` failed"),
+            hint: Some("once that is fixed, `tokenctl setup` continues".to_owned()),
+        })
+    }
+
+    /// The line to type.
+    pub(super) fn line(&self) -> String {
+        let mut words = vec![typed(&self.program)];
+        words.extend(self.args.iter().map(|word| quoted(&word.to_string_lossy())));
+        if let Some(file) = &self.reads {
+            words.push("<".to_owned());
+            words.push(quoted(&file.to_string_lossy()));
+        }
+        words.join(" ")
+    }
+}
+
+fn show_until(beginning: &str, output: Option<ChildStdout>) -> Result<(), Failure> {
+    let (mut hidden, mut blank) = (false, 0);
+    for line in output
+        .map(BufReader::new)
+        .into_iter()
+        .flat_map(BufRead::lines)
+    {
+        let line =
+            line.map_err(|error| Failure::new(format!("cannot read its output: {error}")))?;
+        hidden |= line.starts_with(beginning);
+        if hidden {
+            continue;
+        }
+        // Those before what is hidden are not needed either.
+        if line.is_empty() {
+            blank += 1;
+            continue;
+        }
+        ui::line(format_args!("{}{line}", "\n".repeat(blank)))?;
+        blank = 0;
+    }
+    Ok(())
+}
+
+/// A program as it is typed: by its name alone, where that finds it.
+pub(super) fn typed(program: &Path) -> String {
+    let name = program.file_name().unwrap_or_default();
+    let same = |found: &PathBuf| fs::canonicalize(found).ok() == fs::canonicalize(program).ok();
+    match on_path(name).filter(same) {
+        Some(_) => name.to_string_lossy().into_owned(),
+        None => quoted(&program.to_string_lossy()),
+    }
+}
+
+/// The program that this name starts.
+pub(super) fn on_path(name: &OsStr) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    let mut places = env::split_paths(&path).map(|dir| dir.join(name));
+    places.find(|place| place.is_file())
+}
+
+/// A word for a shell.
+pub(super) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-+=:,./@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+/// A line in pieces of less than 80 columns where its options allow that, so that all of it can be copied.
+pub(super) fn wrapped(line: &str) -> String {
+    const WIDTH: usize = 76;
+    let (mut text, mut column) = (String::new(), 2);
+    for (index, part) in line.split(" --").enumerate() {
+        let part = match index {
+            0 => part.to_owned(),
+            _ => format!("--{part}"),
+        };
+        let width = part.chars().count() + 1;
+        if index > 0 && column + width > WIDTH {
+            text.push_str(" \\\n    ");
+            column = 4;
+        } else if index > 0 {
+            text.push(' ');
+        }
+        text.push_str(&part);
+        column += width;
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_shell_would_act_on_is_quoted() {
+        for (word, typed) in [
+            ("acme/site", "acme/site"),
+            ("acme/*", "'acme/*'"),
+            ("it's", "'it'\\''s'"),
+            ("", "''"),
+            ("$HOME/x y", "'$HOME/x y'"),
+        ] {
+            assert_eq!(quoted(word), typed);
+        }
+    }
+
+    #[test]
+    fn a_long_line_is_broken_before_an_option_and_a_short_one_is_not() {
+        assert_eq!(
+            wrapped("tokenctl init --recovery"),
+            "tokenctl init --recovery"
+        );
+        let long = format!("tokenctl policy new site {}", "--repo acme/site ".repeat(5));
+        let text = wrapped(long.trim_end());
+        assert!(text.lines().all(|line| line.len() < 80), "{text}");
+        assert_eq!(text.replace(" \\\n   ", ""), long.trim_end());
+    }
+}
