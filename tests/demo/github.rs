@@ -88,9 +88,9 @@ pub(crate) fn configuration(github: &StandIn) -> String {
     )
 }
 
-/// What the stored tokens are worth.
+/// What GitHub says of the stored tokens.
 pub(crate) fn check(stage: &mut Stage) -> Outcome {
-    stage.heading("What are they worth? GitHub says")?;
+    stage.heading("What GitHub says of them")?;
     let found = ["missing_scope", "wrong_owner", "excess_scope", "4 checked"];
     stage.shell("tokenctl secret check", 1, &found)?;
     Ok(())
@@ -100,15 +100,15 @@ pub(crate) fn check(stage: &mut Stage) -> Outcome {
 pub(crate) fn mint(stage: &mut Stage, github: &StandIn, key: &AppKey, who: &str) -> Outcome {
     stage
         .heading("An App: a token for one repository, minted by GitHub and dead after the lease")?;
+    stage.write("home/policies/import.toml", &IMPORT.replace("WHO", who))?;
+    let cat = "cat $TOKEND_HOME/policies/import.toml && tokenctl policy reload";
+    stage.shell(cat, 0, &["in force"])?;
     stage.write("app.pem", key.pem())?;
     stage.shell(
         "tokenctl secret set acme-app < app.pem && rm app.pem",
         0,
-        &[],
+        &["checked: ok"],
     )?;
-    stage.write("home/policies/import.toml", &IMPORT.replace("WHO", who))?;
-    let cat = "cat $TOKEND_HOME/policies/import.toml && tokenctl policy reload";
-    stage.shell(cat, 0, &["in force"])?;
     stage.shell("tokenctl get import > token", 0, &[])?;
     stage.shell(
         "tokenctl lease revoke --all",

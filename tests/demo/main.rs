@@ -57,13 +57,13 @@ const SCRIPT_WITHOUT: &str = r#"echo "labels of acme/* would be synced with a to
 "#;
 
 fn main() -> ExitCode {
-    let told = match arguments().and_then(|keep| demo(keep.as_deref())) {
+    let (why, code) = match arguments().and_then(|keep| demo(keep.as_deref())) {
         Ok(()) => return ExitCode::SUCCESS,
         Err(error) if error.is::<Interrupted>() => (error.to_string(), 130),
         Err(error) => (error.to_string(), 1),
     };
-    writeln!(io::stderr(), "\ndemo: {}", told.0).ok();
-    ExitCode::from(told.1)
+    writeln!(io::stderr(), "\ndemo: {why}").ok();
+    ExitCode::from(code)
 }
 
 /// The directory after `--keep`, if there is one.

@@ -53,15 +53,10 @@ impl Stage {
     ///
     /// In this order: a signal that comes before there is anything to put away ends the demo.
     pub(crate) fn new(keep: Option<&Path>) -> Result<Self, Box<dyn Error>> {
-        let programs = binaries::build(&[
-            "-p",
-            "broker",
-            "-p",
-            "tokenctl",
-            "-p",
-            "broker-tests",
-            "--bins",
-        ]);
+        let programs = match std::env::var_os("TOKEND_TEST_BINARIES") {
+            Some(built) => built.into(),
+            None => binaries::build(&PROGRAMS),
+        };
         let interrupted = watch_signals()?;
         let scratch = tempfile::Builder::new().prefix("tokend-demo-").tempdir()?;
         let home = keep.map_or_else(|| scratch.path().join("home"), Path::to_owned);
@@ -322,6 +317,17 @@ impl Drop for Stage {
         }
     }
 }
+
+/// What cargo builds.
+const PROGRAMS: [&str; 7] = [
+    "-p",
+    "broker",
+    "-p",
+    "tokenctl",
+    "-p",
+    "broker-tests",
+    "--bins",
+];
 
 /// Widest line shown, in characters.
 const WIDTH: usize = 100;
