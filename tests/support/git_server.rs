@@ -71,7 +71,7 @@ impl GitServer {
         let address = listener.local_addr().unwrap();
         let site = Arc::new(Site {
             root: directory.path().join("served"),
-            token: token.to_owned(),
+            tokens: Mutex::new(vec![token.to_owned()]),
             seen: Mutex::new(Vec::new()),
             packs: Mutex::new(Pack::Whole),
             holding: AtomicBool::new(false),
@@ -89,6 +89,11 @@ impl GitServer {
             directory,
             site,
         }
+    }
+
+    /// From now on it knows this token too.
+    pub fn honour(&self, token: &str) {
+        self.site.tokens.lock().unwrap().push(token.to_owned());
     }
 
     /// From now on this happens to answers that are longer than it says.
@@ -177,7 +182,7 @@ fn make_repository(directory: &Path) {
 
 struct Site {
     root: PathBuf,
-    token: String,
+    tokens: Mutex<Vec<String>>,
     seen: Mutex<Vec<Seen>>,
     packs: Mutex<Pack>,
     holding: AtomicBool,
@@ -261,7 +266,8 @@ impl Site {
         let decoded = basic.and_then(|text| STANDARD.decode(text).ok());
         let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
         let password = decoded.as_deref().and_then(|text| text.split_once(':'));
-        password.is_some_and(|(_, password)| password == self.token)
+        let known = self.tokens.lock().unwrap();
+        password.is_some_and(|(_, password)| known.iter().any(|token| token == password))
     }
 
     /// Runs the CGI program and turns what it writes into an answer.

@@ -106,15 +106,21 @@ impl GithubCom {
     /// Starts a broker to which GitHub is here. Its configuration must say so.
     #[must_use]
     pub fn broker(&self, home: Home) -> TestBroker {
-        let files = [
-            (self.directory.path().join("hosts"), "/etc/hosts"),
-            (self.directory.path().join("nsswitch"), "/etc/nsswitch.conf"),
-        ];
+        let files = self.name_files();
         let files: Vec<(&Path, &str)> = files
             .iter()
             .map(|(file, over)| (file.as_path(), *over))
             .collect();
         namespace::start(home, &files)
+    }
+
+    /// The files by which its names are found, each with the one of the machine that it takes the place of.
+    #[must_use]
+    pub fn name_files(&self) -> [(PathBuf, &'static str); 2] {
+        [
+            (self.directory.path().join("hosts"), "/etc/hosts"),
+            (self.directory.path().join("nsswitch"), "/etc/nsswitch.conf"),
+        ]
     }
 
     /// What makes curl ask it directly, as if it were GitHub.

@@ -15,8 +15,20 @@ use crate::wait::until;
 pub struct Terminal {
     screen: File,
     shown: String,
+    /// The beginning of a character.
+    unread: Vec<u8>,
     /// The program.
     pub child: Child,
+}
+
+/// What a user types at a prompt.
+pub struct Answer<'a> {
+    /// What is shown, or how that begins.
+    pub prompt: &'a str,
+    /// What is typed.
+    pub text: &'a str,
+    /// Whether the terminal shows what is typed.
+    pub seen: bool,
 }
 
 impl Terminal {
@@ -47,6 +59,7 @@ impl Terminal {
         Self {
             screen: File::from(pty.master),
             shown: String::new(),
+            unread: Vec::new(),
             child,
         }
     }
@@ -93,6 +106,27 @@ impl Terminal {
         (std::mem::take(&mut self.shown), status)
     }
 
+    /// Waits for the end, and answers what is asked; all that was shown, and how it ended.
+    pub fn answer(mut self, answers: &[Answer<'_>]) -> (String, ExitStatus) {
+        let mut answered = 0;
+        while self.read_more() {
+            let asked = answers.iter().filter_map(|answer| {
+                let at = self.shown[answered..].find(answer.prompt)?;
+                Some((answered + at + answer.prompt.len(), answer))
+            });
+            if let Some((end, answer)) = asked.min_by_key(|(end, _)| *end) {
+                answered = end;
+                let line = format!("{}\n", answer.text);
+                match answer.seen {
+                    true => self.type_in(&line),
+                    false => self.type_unseen(&line),
+                }
+            }
+        }
+        let status = self.child.wait().unwrap();
+        (std::mem::take(&mut self.shown), status)
+    }
+
     /// `false` when the last process has left the terminal.
     #[track_caller]
     fn read_more(&mut self) -> bool {
@@ -104,8 +138,14 @@ impl Terminal {
             Err(error) if error.kind() == ErrorKind::Interrupted => true,
             Ok(0) | Err(_) => false,
             Ok(length) => {
-                self.shown
-                    .push_str(str::from_utf8(&bytes[..length]).unwrap());
+                self.unread.extend_from_slice(&bytes[..length]);
+                // What was read may end within a character.
+                let whole = match str::from_utf8(&self.unread) {
+                    Ok(text) => text.len(),
+                    Err(error) => error.valid_up_to(),
+                };
+                let text: Vec<u8> = self.unread.drain(..whole).collect();
+                self.shown.push_str(str::from_utf8(&text).unwrap());
                 true
             }
         }
