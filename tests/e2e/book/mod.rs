@@ -4,6 +4,7 @@
 //! In process: what exists is read from the code itself, or from its text where it is not public.
 
 mod code;
+mod commands;
 mod links;
 mod named;
 mod page;

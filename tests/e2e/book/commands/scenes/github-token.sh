@@ -1,0 +1,2 @@
+# A token in a variable.
+export GITHUB_TOKEN=$(cat ~/values/report-token)

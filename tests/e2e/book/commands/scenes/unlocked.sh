@@ -1,0 +1,2 @@
+# The store is unlocked.
+tokenctl unlock >/dev/null
