@@ -18,8 +18,8 @@ use broker_protocol::api::{SecretList, SecretView};
 use broker_protocol::names::SecretName;
 
 use self::found::{EnvToken, Found, InVault};
-pub(crate) use self::plan::{imported_from, purpose_name};
 use self::plan::{ImportPlan, own_files};
+pub(crate) use self::plan::{imported_from, purpose_name};
 use crate::args::Import;
 use crate::broker::Broker;
 use crate::commands::check;

@@ -72,11 +72,11 @@ impl PlainCommand {
             return Ok(());
         }
         let code = status.code().and_then(|code| u8::try_from(code).ok());
-        Err(Failure::Failed {
-            code: code.unwrap_or(1),
-            what: format!("setup stopped, because `{shown}` failed"),
-            hint: Some("once that is fixed, `tokenctl setup` continues".to_owned()),
-        })
+        let stopped = Failure::with_hint(
+            format!("setup stopped, because `{shown}` failed"),
+            "once that is fixed, `tokenctl setup` continues",
+        );
+        Err(stopped.exiting_with(code.unwrap_or(1)))
     }
 
     /// The line to type.
