@@ -55,7 +55,7 @@ fn a_named_purpose_is_asked_for_whatever_others_there_are() {
 }
 
 #[test]
-fn where_the_purpose_is_not_plain_git_is_told_to_quit_and_the_person_why() {
+fn where_the_purpose_is_not_plain_git_is_told_to_quit_and_stderr_says_why() {
     let two = broker(&["clone", "other"]).run_with(&["git-credential", "get"], ASKED);
     assert_eq!(out(&two), "quit=1\n");
     assert!(err(&two).contains("`clone`, `other`"), "{}", err(&two));
