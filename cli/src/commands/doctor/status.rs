@@ -32,7 +32,7 @@ pub(super) fn from_status(found: &mut Findings, status: &Status) {
     }
     if status.locked {
         found.wrong("the store is locked: no leases", "tokenctl unlock");
-    } else if !status.ready {
+    } else if !status.ready && !is_audit_fault_alone(status) {
         let why = status.not_ready.join("; ");
         let colon = if why.is_empty() { "" } else { ": " };
         found.wrong(
@@ -46,6 +46,12 @@ pub(super) fn from_status(found: &mut Findings, status: &Status) {
     if let Some(all) = &status.broker {
         for_operators(found, all);
     }
+}
+
+/// Whether all that keeps the broker from granting is a finding of its own.
+fn is_audit_fault_alone(status: &Status) -> bool {
+    let all = status.broker.as_ref();
+    all.is_some_and(|all| all.audit_fault.is_some()) && status.not_ready.len() == 1
 }
 
 fn for_operators(found: &mut Findings, all: &BrokerStatus) {
