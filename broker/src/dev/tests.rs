@@ -235,7 +235,7 @@ async fn it_reads_and_writes_no_other_place_whatever_policies_and_operators_name
         .await;
     assert_eq!(
         (code, &refused["code"]),
-        (502, &json!("source_unavailable")),
+        (409, &json!("conflict")),
         "{refused}"
     );
     assert!(
