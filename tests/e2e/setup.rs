@@ -357,12 +357,19 @@ fn where_a_service_manager_runs_the_broker_is_its_unit() {
         .env
         .insert("XDG_RUNTIME_DIR", run.display().to_string());
     let value = given(&account, canary::CLASSIC);
+    let passphrase = account.path("passphrase");
+    write_private(&passphrase, format!("{PASSPHRASE}\n"));
     let line = format!(
-        "tokenctl setup --yes --no-recovery --secret site-token --repo acme/site < {}",
+        "tokenctl setup --yes --passphrase-file {} --secret site-token --repo acme/site < {}",
+        passphrase.display(),
         value.display()
     );
     let printed = account.run(&line).success();
+    let status = account.run("tokenctl --json status").success();
+    let status: Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["broker"]["root_key_in_force"]["recovery"], true);
     for line in [
+        "$ tokenctl init --recovery < ",
         "$ systemctl --user daemon-reload\n",
         "$ systemctl --user enable --now tokend.socket tokend.service\n",
     ] {

@@ -120,8 +120,12 @@ fn lacks_its_value(view: &SecretView) -> bool {
 
 /// Those that a lease can be had on, as far as is known.
 fn with_value(all: &[SecretView]) -> Vec<SecretView> {
-    let taken = |view: &SecretView| view.check.as_ref().is_none_or(|check| check.accepted);
-    let usable =
-        |view: &&SecretView| view.declared && view.state != SecretState::Missing && taken(view);
+    let usable = |view: &&SecretView| {
+        let works = matches!(
+            view.state,
+            SecretState::Ok | SecretState::Due | SecretState::Overdue
+        );
+        view.declared && works
+    };
     all.iter().filter(usable).cloned().collect()
 }
