@@ -156,7 +156,7 @@ impl Failure {
             Self::Waiting(_) => "manual_step",
             Self::Later(_) => "try_later",
             Self::Verification(_) => "verification_failed",
-            Self::Failed { code, .. } => *code,
+            Self::Failed { code, .. } => code,
             Self::File { .. } | Self::Output(_) => FAILED,
         }
     }

@@ -98,8 +98,8 @@ fn calls(code: &str) -> Vec<Vec<String>> {
         for (at, _) in code.match_indices(program) {
             let (before, rest) = code.split_at(at);
             let is_word = before.ends_with([' ', '(', '!', '/', '`', '=']) || before.is_empty();
-            let rest = rest.split_once(['|', ';', '#', ')', '<', '>', '&', '`', '\'']);
-            let call = rest.map_or(code.split_at(at).1, |(call, _)| call);
+            let ends = ['|', ';', '#', ')', '<', '>', '&', '`', '\''];
+            let call = rest.split_once(ends).map_or(rest, |(call, _)| call);
             let words: Vec<String> = call.split_whitespace().map(str::to_owned).collect();
             if is_word && words.first().is_some_and(|word| word == program) && words.len() > 1 {
                 calls.push(words);

@@ -85,11 +85,14 @@ pub(crate) fn run(
     })
 }
 
+/// A purpose, and the variable for its token.
+type PurposeVariable = (Purpose, String);
+
 /// The variables for the command's purpose, and those that have one of their own.
 fn by_purpose(
     env: Vec<NamedToken>,
     purpose: Option<&Purpose>,
-) -> Result<(Vec<String>, Vec<(Purpose, String)>), Failure> {
+) -> Result<(Vec<String>, Vec<PurposeVariable>), Failure> {
     let (mut names, mut with) = (Vec::new(), Vec::new());
     for NamedToken {
         variable,

@@ -12,6 +12,10 @@ pub const DEV_HEADER: &str = "tokend-dev";
 pub const DEV: &str = "not for use";
 
 /// The broker's status, as this caller may see it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a field of the answer, and independent of the others"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// The broker's version.

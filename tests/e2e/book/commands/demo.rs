@@ -31,10 +31,10 @@ fn the_excerpt_in_readme_is_what_the_demo_prints() {
         for shown in iter::once(&*command).chain(output.lines()) {
             let shown = shown.split(" #").next().unwrap();
             for part in shown.split('…').map(self::plain) {
-                let Some(at) = rest.find(&part) else {
+                let Some((_, after)) = rest.split_once(&*part) else {
                     panic!("`{part}` of `{shown}` was not printed there:\n{printed}");
                 };
-                rest = &rest[at + part.len()..];
+                rest = after;
             }
         }
     }

@@ -76,8 +76,11 @@ pub(super) fn made() -> (World, Values) {
     (world, Values(values))
 }
 
+/// A name, and a level for it.
+type Permission = (&'static str, Level);
+
 /// Each with its client id, as in `policies/secrets.toml`, and what it may do.
-const APPS: [(&str, &str, &[(&str, Level)]); 2] = [
+const APPS: [(&str, &str, &[Permission]); 2] = [
     (
         "acme-import-app",
         "Iv23liACMEIMPORT",
