@@ -319,7 +319,7 @@ fn a_body_that_two_readers_may_read_differently_is_refused_wherever_one_is_taken
         }
         tried += 1;
     }
-    assert_eq!(tried, 11);
+    assert_eq!(tried, 12);
 
     let detail = |body: &str| {
         let refused = broker.lease(body);
