@@ -223,7 +223,9 @@ fn look_back(stage: &mut Stage) -> Outcome {
     let python = stage.has("python3");
     if python {
         let verify = "python3 verifier/verify.py $TOKEND_HOME/audit";
-        stage.shell(verify, 0, &[verified.trim_end()])?;
+        // Without the note for whoever noted no head.
+        let same = verified.lines().next().unwrap_or_default();
+        stage.shell(verify, 0, &[same])?;
     } else {
         stage.about("There is no python3 here to run the second verifier, verifier/verify.py.")?;
     }

@@ -53,6 +53,7 @@ pages! {
     run_scripts "docs/how-to/run-scripts.md"
     set_up_github_app "docs/how-to/set-up-github-app.md"
     store_secrets "docs/how-to/store-secrets.md"
+    uninstall "docs/how-to/uninstall.md"
     use_enterprise_server "docs/how-to/use-enterprise-server.md"
     use_files "docs/how-to/use-files.md"
     use_keyring "docs/how-to/use-keyring.md"

@@ -8,6 +8,7 @@ at() { printf '\036%s\037' "$1"; }
 cargo() {
     case $* in
     "install --locked --path broker" | "install --locked --path cli") test -f "$4/Cargo.toml" ;;
+    "uninstall broker tokenctl") ;;
     *) echo "this session has no cargo $*" >&2 && return 1 ;;
     esac
 }

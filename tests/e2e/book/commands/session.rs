@@ -79,6 +79,7 @@ pub(super) fn run(page: &str, blocks: &[Block]) {
 fn answers(values: &Values) -> Vec<Answer<'_>> {
     let hidden = [
         ("Value of site-token: ", values.of("site-token")),
+        ("Value of github-token: ", values.of("site-token")),
         ("Value of new-token: ", values.of("new-site-token")),
         (
             "New value of org-label-sync-token: ",
@@ -91,7 +92,12 @@ fn answers(values: &Values) -> Vec<Answer<'_>> {
         ("Recovery passphrase: ", PASSPHRASE),
         ("Recovery passphrase again: ", PASSPHRASE),
     ];
-    let shown = [("Revoke the old value now? It works until then [y/N] ", "y")];
+    let shown = [
+        ("Revoke the old value now? It works until then [y/N] ", "y"),
+        ("A name for your token [github-token]: ", ""),
+        ("(OWNER/NAME or OWNER/*) [acme-bot/*]: ", "acme/site"),
+        ("Permissions it gives [contents=read issues=read]: ", ""),
+    ];
     let answer = |seen| move |(prompt, text)| Answer { prompt, text, seen };
     let hidden = hidden.into_iter().map(answer(false));
     hidden.chain(shown.into_iter().map(answer(true))).collect()
@@ -112,9 +118,14 @@ fn scratch(com: &GithubCom, values: &Values) -> TempDir {
         let name = Path::new(over).file_name().unwrap();
         fs::copy(from, path.join("etc").join(name)).unwrap();
     }
-    let account = "root:x:0:0::/root:/bin/sh\nalice:x:1000:1000:Alice:/home/alice:/bin/bash\n";
-    fs::write(path.join("etc/passwd"), account).unwrap();
-    fs::write(path.join("etc/group"), "root:x:0:\nalice:x:1000:\n").unwrap();
+    let accounts = "root:x:0:0::/root:/bin/sh\nalice:x:1000:1000:Alice:/home/alice:/bin/bash\n\
+                    bob:x:1001:1001:Bob:/home/bob:/bin/bash\n";
+    fs::write(path.join("etc/passwd"), accounts).unwrap();
+    fs::write(
+        path.join("etc/group"),
+        "root:x:0:\nalice:x:1000:\nbob:x:1001:\n",
+    )
+    .unwrap();
     fs::copy(com.ca(), path.join("etc/ca-certificates.crt")).unwrap();
     values.write(&path.join("values"));
     scratch
