@@ -267,7 +267,10 @@ pub(crate) enum PolicyCommand {
     /// Reload the policies
     Reload,
     /// Write the policy file of a new purpose, and have the broker load it
-    #[command(after_help = POLICY_NEW_EXAMPLES)]
+    #[command(
+        after_help = POLICY_NEW_EXAMPLES,
+        override_usage = "tokenctl policy new [OPTIONS] --secret <NAME> <PURPOSE>"
+    )]
     New(PolicyNew),
     /// Add a rule to a purpose: allow an account, a group or a unit
     #[command(after_help = POLICY_ALLOW_EXAMPLES)]

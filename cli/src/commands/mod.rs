@@ -220,6 +220,12 @@ mod tests {
             ("policy check", false),
             ("policy test", false),
             ("policy explain p", true),
+            (
+                "policy new p --secret s --repo a/b --permission issues=read",
+                true,
+            ),
+            ("policy allow p --user root", true),
+            ("setup", false),
             ("completions bash", false),
             ("man d", false),
         ];

@@ -177,8 +177,8 @@ fn install(from: &std::path::Path, to: &std::path::Path) {
 #[test]
 fn of_a_broker_to_try_every_command_says_once_that_it_is_not_for_use() {
     const DEV: &str = "tokend-dev: not for use\r\n";
-    const NOTE: &str = "tokenctl: note: this is `tokend --dev`: made-up tokens, no GitHub, nothing is kept; \
-                        not for use\n";
+    const NOTE: &str =
+        "tokenctl: note: this is `tokend --dev`: made-up tokens, no GitHub; not for use\n";
     let lease = crate::fake_broker::lease("ghp_canary");
     let broker = FakeBroker::answering_with(DEV, move |_| (201, lease.clone()));
     let got = broker.run(&["get", "labels"]);

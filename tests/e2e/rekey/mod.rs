@@ -69,7 +69,7 @@ fn what_makes_no_sense_is_refused_with_what_to_do_and_a_passphrase_is_read_as_it
         assert!(ran.stderr.contains(says), "{arguments:?}: {ran:?}");
     };
     ctl(&["--root-key", "hsm"], "", 2, "possible values");
-    ctl(&["--root-key", "keyring"], "", 7, "keyring");
+    ctl(&["--root-key", "keyring"], "", 1, "keyring");
     ctl(
         &["--root-key", "passphrase"],
         "short\n",
