@@ -273,7 +273,10 @@ pub(crate) enum PolicyCommand {
     )]
     New(PolicyNew),
     /// Add a rule to a purpose: allow an account, a group or a unit
-    #[command(after_help = POLICY_ALLOW_EXAMPLES)]
+    #[command(
+        after_help = POLICY_ALLOW_EXAMPLES,
+        override_usage = "tokenctl policy allow [OPTIONS] --user <NAME> <PURPOSE>"
+    )]
     Allow(PolicyAllow),
 }
 
