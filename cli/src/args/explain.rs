@@ -1,14 +1,12 @@
 //! `tokenctl policy explain`: what would be asked, and by whom.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use broker_protocol::duration;
-use broker_protocol::names::{Level, OrgName, PermissionName, Purpose, RepoPattern};
+use broker_protocol::names::Purpose;
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
-use super::values::permission;
+use super::Access;
 use crate::candidates;
 
 #[derive(Args)]
@@ -18,18 +16,8 @@ pub(crate) struct Explain {
     pub(crate) purpose: Purpose,
     #[command(flatten)]
     pub(crate) who: Who,
-    /// Only for this repository, as for `get`; may be repeated
-    #[arg(long = "repo", value_name = "OWNER/NAME")]
-    pub(crate) repositories: Vec<RepoPattern>,
-    /// Only for this organisation
-    #[arg(long = "org", value_name = "ORG")]
-    pub(crate) organization: Option<OrgName>,
-    /// Only with this permission, such as `issues=read`; may be repeated
-    #[arg(long = "permission", value_name = "NAME=LEVEL", value_parser = permission)]
-    pub(crate) permissions: Vec<(PermissionName, Level)>,
-    /// How long the lease would last, such as `15m`
-    #[arg(long, value_name = "SPAN", value_parser = duration::parse)]
-    pub(crate) ttl: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) access: Access,
     /// A request to GitHub that the lease would have to be enough for, such as "GET /repos/acme/site/labels"
     #[arg(long, value_name = "METHOD /PATH")]
     pub(crate) request: Option<String>,

@@ -189,9 +189,9 @@ pub(crate) struct Get {
     pub(crate) ask: Ask,
 }
 
-/// What the token of a purpose is for. The rule fills in what is left out.
+/// What a lease is asked for. The rule fills in what is left out.
 #[derive(Args)]
-pub(crate) struct Ask {
+pub(crate) struct Access {
     /// Only for this repository; may be repeated
     #[arg(long = "repo", value_name = "OWNER/NAME")]
     pub(crate) repositories: Vec<RepoPattern>,
@@ -204,6 +204,13 @@ pub(crate) struct Ask {
     /// How long the lease lasts, such as `15m`
     #[arg(long, value_name = "SPAN", value_parser = duration::parse)]
     pub(crate) ttl: Option<Duration>,
+}
+
+/// What a lease is asked for, and how.
+#[derive(Args)]
+pub(crate) struct Ask {
+    #[command(flatten)]
+    pub(crate) access: Access,
     /// Free text for the audit log
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,

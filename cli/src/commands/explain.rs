@@ -55,14 +55,14 @@ fn why_not_asked(failure: &Failure) -> Option<String> {
 }
 
 fn question(asked: Explain) -> Result<ExplainRequest, Failure> {
-    let permissions = get::all_permissions(asked.permissions)?;
+    let lease = get::request(asked.purpose, asked.access)?;
     Ok(ExplainRequest {
-        purpose: asked.purpose,
+        purpose: lease.purpose,
         caller: described(asked.who),
-        repositories: Some(asked.repositories).filter(|list| !list.is_empty()),
-        organization: asked.organization,
-        permissions: Some(permissions).filter(|map| !map.is_empty()),
-        ttl: asked.ttl.map(|ttl| ttl.as_secs()),
+        repositories: lease.repositories,
+        organization: lease.organization,
+        permissions: lease.permissions,
+        ttl: lease.ttl,
         request: asked.request,
     })
 }

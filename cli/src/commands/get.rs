@@ -8,7 +8,7 @@ use broker_protocol::names::{Level, PermissionName, Permissions, Purpose};
 use broker_protocol::permissions;
 use zeroize::Zeroizing;
 
-use crate::args::{Ask, Get};
+use crate::args::{Access, Ask, Get};
 use crate::broker::Broker;
 use crate::clock;
 use crate::commands::proxy;
@@ -24,7 +24,7 @@ pub(crate) struct TakenLease {
 }
 
 pub(crate) fn run(broker: &Broker, get: Get, json: bool) -> Result<(), Failure> {
-    let answer = ask_for(broker, &request(get.purpose, get.ask, None)?)?;
+    let answer = ask_for(broker, &request_with(get.purpose, get.ask, None)?)?;
     if json {
         ui::json(&answer.body)?;
         note_rejected(&TakenLease::from(answer)?.lease);
@@ -71,26 +71,33 @@ fn print_notes(lease: &LeaseView) {
 }
 
 /// The request that these options make.
-pub(crate) fn request(
+pub(crate) fn request_with(
     purpose: Purpose,
     ask: Ask,
     until: Option<Until>,
 ) -> Result<LeaseRequest, Failure> {
-    let permissions = all_permissions(ask.permissions)?;
     Ok(LeaseRequest {
-        purpose,
-        repositories: Some(ask.repositories).filter(|list| !list.is_empty()),
-        organization: ask.organization,
-        permissions: Some(permissions).filter(|map| !map.is_empty()),
-        ttl: ask.ttl.map(|ttl| ttl.as_secs()),
         reason: ask.reason,
         until,
         fresh: ask.fresh,
+        ..request(purpose, ask.access)?
+    })
+}
+
+/// The request for this access.
+pub(crate) fn request(purpose: Purpose, access: Access) -> Result<LeaseRequest, Failure> {
+    let permissions = all_permissions(access.permissions)?;
+    Ok(LeaseRequest {
+        repositories: Some(access.repositories).filter(|list| !list.is_empty()),
+        organization: access.organization,
+        permissions: Some(permissions).filter(|map| !map.is_empty()),
+        ttl: access.ttl.map(|ttl| ttl.as_secs()),
+        ..LeaseRequest::new(purpose)
     })
 }
 
 /// Those of all `--permission`.
-pub(crate) fn all_permissions(given: Vec<(PermissionName, Level)>) -> Result<Permissions, Failure> {
+fn all_permissions(given: Vec<(PermissionName, Level)>) -> Result<Permissions, Failure> {
     let mut permissions = Permissions::new();
     for (name, level) in given {
         if let Some(before) = permissions.insert(name.clone(), level)

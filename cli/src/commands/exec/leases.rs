@@ -8,7 +8,7 @@ use broker_protocol::api::{LeaseRequest, LeaseView, PurposeView, Until};
 use broker_protocol::client::ClientError;
 use broker_protocol::names::{Delivery, EnforcedBy, Purpose};
 
-use crate::args::Ask;
+use crate::args::{Access, Ask};
 use crate::broker::Broker;
 use crate::clock;
 use crate::commands::get::{self, TakenLease};
@@ -46,9 +46,13 @@ impl LeaseRequests {
         ask: Ask,
         with: Vec<(Purpose, String)>,
     ) -> Result<Self, Failure> {
-        let narrows = !ask.repositories.is_empty()
-            || ask.organization.is_some()
-            || !ask.permissions.is_empty();
+        let Access {
+            repositories,
+            organization,
+            permissions,
+            ttl,
+        } = &ask.access;
+        let narrows = !repositories.is_empty() || organization.is_some() || !permissions.is_empty();
         if purpose.is_none() && narrows {
             return Err(Failure::Usage(
                 "--repo, --org and --permission go with PURPOSE, and there is none".to_owned(),
@@ -57,7 +61,7 @@ impl LeaseRequests {
         let until = Some(Until::CallerExit);
         let more = with.into_iter().map(|(purpose, variable)| {
             let request = LeaseRequest {
-                ttl: ask.ttl.map(|ttl| ttl.as_secs()),
+                ttl: ttl.map(|ttl| ttl.as_secs()),
                 reason: ask.reason.clone(),
                 until,
                 fresh: ask.fresh,
@@ -66,7 +70,7 @@ impl LeaseRequests {
             (request, variable)
         });
         let more = more.collect();
-        let first = purpose.map(|purpose| get::request(purpose, ask, until));
+        let first = purpose.map(|purpose| get::request_with(purpose, ask, until));
         let first = first.transpose()?;
         Ok(Self { first, more })
     }
