@@ -24,6 +24,11 @@ pub(super) fn report(entries: &[Entry], included: &Included) {
             "helper `{helper}` ({origin}) stands after tokenctl: git hands it each token that worked, to store"
         ));
     }
+    for (helper, origin) in &others.by_hand {
+        ui::note(format_args!(
+            "helper `{helper}` ({origin}), written by hand, asks tokenctl already; remove it, or git asks twice"
+        ));
+    }
 }
 
 /// Helpers and where they stand.
@@ -31,6 +36,8 @@ pub(super) fn report(entries: &[Entry], included: &Included) {
 struct Others<'a> {
     before: BTreeSet<(&'a str, &'a str)>,
     after: BTreeSet<(&'a str, &'a str)>,
+    /// These store nothing.
+    by_hand: BTreeSet<(&'a str, &'a str)>,
 }
 
 impl<'a> Others<'a> {
@@ -57,16 +64,27 @@ impl<'a> Others<'a> {
             let at = asked.iter().position(|entry| entry.value == ours);
             let at = at.unwrap_or(asked.len());
             let named = |entry: &&'a Entry| (&*entry.value, &*entry.origin);
-            let foreign = |entry: &&&Entry| entry.value != ours;
+            let foreign = |entry: &&&Entry| entry.value != ours && !asks_tokenctl(&entry.value);
             others
                 .before
                 .extend(asked.iter().take(at).filter(foreign).map(named));
             others
                 .after
                 .extend(asked.iter().skip(at).filter(foreign).map(named));
+            let by_hand = |entry: &&&Entry| entry.value != ours && asks_tokenctl(&entry.value);
+            others
+                .by_hand
+                .extend(asked.iter().filter(by_hand).map(named));
         }
         others
     }
+}
+
+/// Whether a helper is tokenctl, by whatever path and with whatever options.
+fn asks_tokenctl(helper: &str) -> bool {
+    let mut words = helper.trim_start_matches('!').split_whitespace();
+    let program = words.next().unwrap_or_default().trim_matches(['"', '\'']);
+    program.rsplit('/').next() == Some("tokenctl") && words.any(|word| word == "git-credential")
 }
 
 /// Whether a section of this URL is for any repository of the owner. Scheme and host may be left out of it.
@@ -142,6 +160,22 @@ mod tests {
         // Ours is not there yet.
         let (before, _) = others(&[("credential.helper", "cache")]);
         assert_eq!(before, ["cache"]);
+    }
+
+    #[test]
+    fn a_line_that_was_written_by_hand_for_tokenctl_is_no_other_helper() {
+        let by_hand = "!tokenctl git-credential --strict";
+        let entries = [("credential.helper", by_hand), ("credential.helper", OURS)];
+        let (before, after) = others(&entries);
+        assert!(before.is_empty() && after.is_empty());
+        assert!(asks_tokenctl(by_hand) && asks_tokenctl("!'/opt/bin/tokenctl' git-credential"));
+        for foreign in [
+            "store",
+            "!gh auth git-credential",
+            "!tokenctl-old git-credential",
+        ] {
+            assert!(!asks_tokenctl(foreign), "{foreign}");
+        }
     }
 
     #[test]
