@@ -44,10 +44,10 @@ pub(crate) fn relative(moment: Timestamp, now: Timestamp) -> String {
         3600..86400 => (size / 3600, "h"),
         _ => (size / 86400, "d"),
     };
-    if seconds < 0 {
-        format!("{number} {unit} ago")
-    } else {
-        format!("in {number} {unit}")
+    match seconds {
+        0 => "now".to_owned(),
+        ..0 => format!("{number} {unit} ago"),
+        _ => format!("in {number} {unit}"),
     }
 }
 
