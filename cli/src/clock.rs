@@ -158,6 +158,7 @@ mod tests {
             ("2026-11-21T00:12:30Z", "in 12 min"),
             ("2026-11-24T01:00:00Z", "in 3 d"),
             ("2026-11-20T18:30:00Z", "5 h ago"),
+            ("2026-11-21T00:00:00.4Z", "now"),
         ] {
             assert_eq!(relative(parse(moment).unwrap(), now), want);
         }
