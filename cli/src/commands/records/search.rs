@@ -24,8 +24,10 @@ pub(crate) struct Search {
 /// Who must have asked or acted.
 enum CallerWanted {
     Account(u32),
-    /// A unit or a program.
+    /// A system unit or a program.
     Named(String),
+    /// A unit of an account's own manager. The account chooses the name, so that no other kind matches it.
+    UserUnit(String),
 }
 
 impl Search {
@@ -117,6 +119,9 @@ impl CallerWanted {
         if let Ok(uid) = text.parse() {
             return Ok(Self::Account(uid));
         }
+        if let Some(unit) = text.strip_prefix("user:") {
+            return Ok(Self::UserUnit(unit.to_owned()));
+        }
         // No account is called so.
         if text.starts_with('/') || text.ends_with(".service") || text.ends_with(".scope") {
             return Ok(Self::Named(text));
@@ -140,9 +145,12 @@ impl CallerWanted {
                 let owner = field("subordinate_of").and_then(Value::as_u64);
                 who.uid == *wanted || owner == Some(u64::from(*wanted))
             }
-            Self::Named(wanted) => ["unit", "user_unit", "exe"]
+            Self::Named(wanted) => ["unit", "exe"]
                 .into_iter()
                 .any(|name| field(name).and_then(Value::as_str) == Some(wanted)),
+            Self::UserUnit(wanted) => {
+                field("user_unit").and_then(Value::as_str) == Some(wanted.as_str())
+            }
         }
     }
 }
@@ -196,6 +204,14 @@ mod tests {
         assert_eq!(refused.exit_code(), 2);
         let refused = refused.to_string();
         assert!(refused.starts_with("there is no account `no-such-account` on this machine: "));
+    }
+
+    #[test]
+    fn a_unit_whose_name_an_account_chose_is_found_as_its_own_alone() {
+        let own = br#"{"kind":"x.y","caller":{"uid":1000,"user_unit":"sync.service"}}"#;
+        assert!(finds(&["--caller", "user:sync.service"], own));
+        assert!(!finds(&["--caller", "sync.service"], own));
+        assert!(!finds(&["--caller", "user:sync.service"], GRANTED));
     }
 
     #[test]
