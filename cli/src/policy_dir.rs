@@ -7,6 +7,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use broker_protocol::names::{Purpose, SecretName};
+use broker_protocol::whole_file;
 use clap::ValueEnum as _;
 use toml_edit::{DocumentMut, Item};
 
@@ -50,7 +51,8 @@ impl PolicyDir {
         paths.sort();
         let mut files = Vec::new();
         for path in paths {
-            let text = fs::read_to_string(&path).map_err(unreadable(&path))?;
+            let text = whole_file::open_to_read(&path).and_then(io::read_to_string);
+            let text = text.map_err(unreadable(&path))?;
             // The broker names what is wrong with any other.
             if let Ok(document) = text.trim_start_matches('\u{feff}').parse() {
                 files.push(PolicyText {

@@ -107,7 +107,8 @@ impl<'a> Reader<'a> {
                 c => value.push(c),
             }
         }
-        Ok(value)
+        // Kept without the room for the rest of the file.
+        Ok(Zeroizing::new(value.as_str().to_owned()))
     }
 
     /// The rest of a quoted part, after its opening quote.

@@ -271,3 +271,16 @@ fn a_purpose_without_a_file_is_refused_with_those_that_have_one() {
         err(&got)
     );
 }
+
+#[test]
+fn a_fifo_among_the_policies_is_named_and_not_waited_for() {
+    let broker = broker(loads);
+    let fifo = broker.policy("zz.toml");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for got in [
+        allow(&broker, &["--user", "root"]),
+        new(&broker, &["--secret", "site-token"]),
+    ] {
+        assert!(err(&got).contains("zz.toml: it is a FIFO"), "{}", err(&got));
+    }
+}

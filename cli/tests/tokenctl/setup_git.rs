@@ -339,3 +339,24 @@ fn a_file_of_another_program_is_neither_replaced_nor_removed() {
         assert_eq!(scene.state(), [None, Some("[user]\n".to_owned())]);
     }
 }
+
+#[test]
+fn a_path_that_git_could_not_read_back_is_refused_and_a_fifo_is_not_waited_for() {
+    if !has_git() {
+        return;
+    }
+    let scene = Scene::two();
+    let odd = scene.broker.home.path().join("a\nb");
+    std::os::unix::fs::symlink("run", &odd).unwrap();
+    let ran = scene.setup(&["--socket", "a\nb/tokend.sock"]);
+    assert!(err(&ran).contains("has a control character"), "{ran:?}");
+    assert_eq!(scene.state(), [None, None]);
+
+    fs::create_dir_all(scene.broker.home.path().join(".config/git")).unwrap();
+    let fifo = scene.broker.home.path().join(INCLUDED);
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for options in [&[][..], &["--remove"]] {
+        let ran = scene.setup(options);
+        assert!(err(&ran).contains("it is a FIFO"), "{ran:?}");
+    }
+}

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use broker_protocol::whole_file::WholeFile;
+use broker_protocol::whole_file::{self, WholeFile};
 
 use super::included;
 use crate::commands::proxy::quoted;
@@ -74,7 +74,8 @@ impl Git {
 
     /// What stands in it; `None` if there is none.
     pub(super) fn included(&self) -> Result<Option<String>, Failure> {
-        match fs::read_to_string(&self.place) {
+        let text = whole_file::open_to_read(&self.place).and_then(io::read_to_string);
+        match text {
             Ok(text) if included::is_ours(&text) => Ok(Some(text)),
             Ok(_) => Err(Failure::with_hint(
                 format!(

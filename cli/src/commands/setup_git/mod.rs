@@ -20,6 +20,7 @@ mod others;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
+use std::path::PathBuf;
 
 use broker_protocol::api::{PurposeList, PurposeView};
 
@@ -113,10 +114,19 @@ fn helper(global: &Global, asked: &SetupGit) -> Result<String, Failure> {
     if let Some(purpose) = &asked.purpose {
         words.extend(["--purpose".into(), purpose.as_str().into()]);
     }
-    let quoted = words.iter().map(|word| word.to_str().map(proxy::quoted));
-    let quoted: Option<Vec<String>> = quoted.collect();
-    let quoted = quoted
-        .ok_or_else(|| Failure::new("a path of tokenctl or of its options is not UTF-8 text"))?;
+    // git's configuration has no way to write some of these, and would not be read any more.
+    let plain = |word: &PathBuf| {
+        let text = word
+            .to_str()
+            .filter(|text| !text.contains(char::is_control));
+        text.map(proxy::quoted)
+    };
+    let quoted: Option<Vec<String>> = words.iter().map(plain).collect();
+    let quoted = quoted.ok_or_else(|| {
+        Failure::new(
+            "a path of tokenctl or of its options has a control character, or is not UTF-8 text",
+        )
+    })?;
     Ok(format!("!{}", quoted.join(" ")))
 }
 
