@@ -26,6 +26,7 @@ mod purpose_file;
 mod relay;
 mod rule_for;
 mod secret_text;
+mod shell;
 mod starting;
 mod table;
 mod ui;

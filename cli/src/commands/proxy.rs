@@ -10,6 +10,7 @@ use broker_protocol::names::Delivery;
 
 use crate::broker::Broker;
 use crate::error::Failure;
+use crate::shell::quoted;
 
 /// Whether the purpose gives the caller a proxy token. One that no rule gives the caller is not looked
 /// at here: the broker denies it, and records that.
@@ -28,31 +29,4 @@ pub(crate) fn command(proxy: &ProxyView) -> String {
     let socket = quoted(&proxy.socket);
     let url = quoted(&proxy.api);
     format!("curl --unix-socket {socket} -H \"Authorization: Bearer $TOKEN\" {url}/…")
-}
-
-/// A word as a shell reads it.
-pub(crate) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_is_one_word_to_the_shell_that_it_is_pasted_into() {
-        for (word, shown) in [
-            ("/run/tokend/proxy.sock", "/run/tokend/proxy.sock"),
-            ("http://ghe.test:8443/api/v3", "http://ghe.test:8443/api/v3"),
-            ("/home/o b/p", "'/home/o b/p'"),
-            ("/$(id)/'p'", "'/$(id)/'\\''p'\\'''"),
-            ("", "''"),
-        ] {
-            assert_eq!(quoted(word), shown);
-        }
-    }
 }

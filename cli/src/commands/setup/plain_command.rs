@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
 
 use crate::error::Failure;
+use crate::shell::quoted;
 use crate::ui;
 
 /// A program, its arguments, and what it reads.
@@ -132,15 +133,6 @@ pub(super) fn on_path(name: &OsStr) -> Option<PathBuf> {
     places.find(|place| place.is_file())
 }
 
-/// A word for a shell.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-+=:,./@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
-}
-
 /// A line in pieces of less than 80 columns where its options allow that, so that all of it can be copied.
 pub(super) fn wrapped(line: &str) -> String {
     const WIDTH: usize = 76;
@@ -166,19 +158,6 @@ pub(super) fn wrapped(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_a_shell_would_act_on_is_quoted() {
-        for (word, typed) in [
-            ("acme/site", "acme/site"),
-            ("acme/*", "'acme/*'"),
-            ("it's", "'it'\\''s'"),
-            ("", "''"),
-            ("$HOME/x y", "'$HOME/x y'"),
-        ] {
-            assert_eq!(quoted(word), typed);
-        }
-    }
 
     #[test]
     fn a_long_line_is_broken_before_an_option_and_a_short_one_is_not() {

@@ -13,11 +13,12 @@ use broker_protocol::api::Status;
 use broker_protocol::paths::{Overrides, Paths};
 use broker_protocol::whole_file;
 
-use super::plain_command::{PlainCommand, quoted, typed};
+use super::plain_command::{PlainCommand, typed};
 use super::{Steps, found};
 use crate::clock::{self, Deadline};
 use crate::commands::daemon;
 use crate::error::Failure;
+use crate::shell::quoted;
 use crate::ui;
 
 /// Starts it, and waits until it answers.

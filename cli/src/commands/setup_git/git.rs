@@ -9,8 +9,8 @@ use std::process::{Command, Output};
 use broker_protocol::whole_file::{self, WholeFile};
 
 use super::included;
-use crate::commands::proxy::quoted;
 use crate::error::Failure;
+use crate::shell::quoted;
 
 /// The configuration of an account, or of one repository.
 pub(super) struct Git {

@@ -31,6 +31,7 @@ use crate::commands::git_credential::gives_contents;
 use crate::commands::proxy;
 use crate::commands::purpose::PURPOSES;
 use crate::error::Failure;
+use crate::shell;
 use crate::ui;
 
 pub(crate) fn run(global: Global, asked: &SetupGit) -> Result<(), Failure> {
@@ -119,7 +120,7 @@ fn helper(global: &Global, asked: &SetupGit) -> Result<String, Failure> {
         let text = word
             .to_str()
             .filter(|text| !text.contains(char::is_control));
-        text.map(proxy::quoted)
+        text.map(shell::quoted)
     };
     let quoted: Option<Vec<String>> = words.iter().map(plain).collect();
     let quoted = quoted.ok_or_else(|| {
