@@ -223,19 +223,23 @@ pub(crate) fn ask_secretly(prompt: &str) -> Result<Zeroizing<String>, Failure> {
         .map_err(|error| Failure::new(format!("cannot ask on the terminal: {error}")))
 }
 
-/// Asks a question, and returns the line that is typed.
-pub(crate) fn ask(question: &str) -> Result<String, Failure> {
+/// Asks a question, and returns the line that is typed; `None` at the end of what is typed (Ctrl-D).
+pub(crate) fn ask(question: &str) -> Result<Option<String>, Failure> {
     let asked = |error: io::Error| Failure::new(format!("cannot ask on the terminal: {error}"));
     let mut err = io::stderr().lock();
     write!(err, "{}", printable(question)).map_err(asked)?;
     let mut answer = String::new();
-    io::stdin().read_line(&mut answer).map_err(asked)?;
-    Ok(answer)
+    if io::stdin().read_line(&mut answer).map_err(asked)? == 0 {
+        // What comes next is not on the question's line.
+        writeln!(err).map_err(asked)?;
+        return Ok(None);
+    }
+    Ok(Some(answer))
 }
 
 /// Asks a question whose answer is yes only if it is `yes` or `y`.
 pub(crate) fn ask_yes(question: &str) -> Result<bool, Failure> {
-    let answer = ask(&format!("{question} [y/N] "))?;
+    let answer = ask(&format!("{question} [y/N] "))?.unwrap_or_default();
     Ok(matches!(
         answer.trim().to_ascii_lowercase().as_str(),
         "y" | "yes"

@@ -167,18 +167,29 @@ fn implied(declared: &Declaration) -> Option<Kind> {
 }
 
 fn ask() -> Result<Kind, Failure> {
-    const KINDS: &str = "classic, fine-grained or app";
     if !ui::stdin_is_terminal() {
         return Err(Failure::Usage(format!(
             "the kind of the token is not known; pass --kind {KINDS}"
         )));
     }
-    let answer = ui::ask(&format!("Kind ({KINDS}): "))?;
+    answered(ui::ask(&format!("Kind ({KINDS}): "))?.as_deref())
+}
+
+/// `None` is no answer: Ctrl-D.
+fn answered(answer: Option<&str>) -> Result<Kind, Failure> {
+    let answer = answer.ok_or_else(|| {
+        Failure::with_hint(
+            "stopped at the kind of the token; nothing was stored",
+            format!("--kind names it: {KINDS}"),
+        )
+    })?;
     match Kind::from_str(answer.trim(), true) {
         Ok(kind) => Ok(kind),
         Err(_) => Err(Failure::Usage(format!("the kind is one of {KINDS}"))),
     }
 }
+
+const KINDS: &str = "classic, fine-grained or app";
 
 /// Rejects options that belong to another kind, and an App without its client id.
 fn require_fitting(kind: Kind, declared: &Declaration) -> Result<(), Failure> {
@@ -206,4 +217,19 @@ fn require_fitting(kind: Kind, declared: &Declaration) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_what_is_typed_is_no_kind_and_says_that_nothing_was_stored() {
+        assert!(answered(Some("App\n")).is_ok_and(|kind| kind == Kind::App));
+        let why = |answer| answered(answer).err().map(|failure| failure.to_string());
+        let stopped = "stopped at the kind of the token; nothing was stored";
+        assert_eq!(why(None).as_deref(), Some(stopped));
+        let wrong = "the kind is one of classic, fine-grained or app";
+        assert_eq!(why(Some("\n")).as_deref(), Some(wrong));
+    }
 }

@@ -1,7 +1,5 @@
 //! Questions at the terminal, and what answers them where there is none.
 
-use std::io::{self, Write as _};
-
 use crate::error::Failure;
 use crate::ui;
 
@@ -55,20 +53,16 @@ impl Questions {
                 "there is no terminal to ask at; also needed: {option}"
             )));
         }
-        let asked = |error| Failure::new(format!("cannot ask on the terminal: {error}"));
-        let mut err = io::stderr().lock();
-        match default {
-            Some(default) => write!(err, "{question} [{default}]: "),
-            None => write!(err, "{question}: "),
-        }
-        .map_err(asked)?;
-        let mut answer = String::new();
-        if io::stdin().read_line(&mut answer).map_err(asked)? == 0 {
+        let prompt = match default {
+            Some(default) => format!("{question} [{default}]: "),
+            None => format!("{question}: "),
+        };
+        let Some(answer) = ui::ask(&prompt)? else {
             return Err(Failure::with_hint(
                 "setup stopped at a question",
                 "`tokenctl setup` continues there",
             ));
-        }
+        };
         match (answer.trim(), default) {
             ("", Some(default)) => Ok(default.to_owned()),
             (answer, _) => Ok(answer.to_owned()),
