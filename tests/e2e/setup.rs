@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, User, geteuid};
+use nix::unistd::Pid;
 use serde_json::Value;
+use support::accounts::own_name;
 use support::broker::Ran;
 use support::github::{StandIn, World};
 use support::home::write_private;
@@ -126,10 +127,6 @@ impl Drop for Account {
             wait::gone(&broker.to_string());
         }
     }
-}
-
-fn own_name() -> String {
-    User::from_uid(geteuid()).unwrap().unwrap().name
 }
 
 /// A file with these lines, which the test removes before it looks for values.
@@ -312,6 +309,8 @@ fn options_answer_every_question_and_what_fails_stops_it_with_its_exit_code() {
     let rule = format!("[[allow]]\ncaller = {{ user = \"{}\" }}\n", own_name());
     assert!(policy.ends_with(&rule), "{policy}");
     account.try_it(&printed, SITE);
+    let again = account.run(setup).success();
+    assert!(again.contains("found the purpose site"), "{again}");
 
     // The vault of another home is not this broker's.
     let socket = account.path(".local/share/tokend/run/tokend.sock");

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use nix::unistd::geteuid;
+use nix::unistd::{User, geteuid};
 use tempfile::TempDir;
 
 use crate::broker::{LABEL_SYNC, Ran, own_uid, run_as};
@@ -15,6 +15,12 @@ use crate::{Home, TestBroker, needs};
 pub const ALICE: u32 = 61_001;
 /// Another.
 pub const BOB: u32 = 61_002;
+
+/// The name of the account that runs the tests.
+#[must_use]
+pub fn own_name() -> String {
+    User::from_uid(geteuid()).unwrap().unwrap().name
+}
 
 /// Whether tests with other accounts can run here.
 #[must_use]

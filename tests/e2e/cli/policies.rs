@@ -2,13 +2,9 @@
 
 use std::fs;
 
-use nix::unistd::{User, geteuid};
 use support::Home;
+use support::accounts::own_name;
 use support::broker::Ran;
-
-fn own_name() -> String {
-    User::from_uid(geteuid()).unwrap().unwrap().name
-}
 
 fn new(home: &Home, purpose: &str, more: &[&str]) -> Ran {
     let secret = ["--secret", "org-label-sync-token"];
