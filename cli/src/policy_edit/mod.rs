@@ -144,11 +144,7 @@ impl AppliedEdit {
     }
 
     fn require_among(&self, loaded: &Reloaded) -> Result<(), Failure> {
-        let own = sha256(&self.after);
-        if loaded.files.values().any(|read| *read == own) {
-            return Ok(());
-        }
-        Err(not_read(&self.path))
+        require_read(loaded, &self.path, &self.after)
     }
 
     /// Undoes it, and lets the broker see that. Returns why, or why it could not be undone.
@@ -164,6 +160,15 @@ impl AppliedEdit {
     pub(crate) fn undo(self) -> Result<(), Failure> {
         swap(&self.path, &self.after, &self.before).map_err(Failure::file("restore", &self.path))
     }
+}
+
+/// Fails unless a broker that loaded its policies read this text.
+pub(crate) fn require_read(loaded: &Reloaded, path: &Path, text: &[u8]) -> Result<(), Failure> {
+    let own = sha256(text);
+    if loaded.files.values().any(|read| *read == own) {
+        return Ok(());
+    }
+    Err(not_read(path))
 }
 
 /// The text with this edit, and every other byte as it was. `None` if the edit cannot be made, or the text
@@ -230,13 +235,24 @@ fn sha256(text: &[u8]) -> String {
     hex::of(&Sha256::digest(text))
 }
 
+/// Its mode lets no account write it.
+#[derive(Debug, thiserror::Error)]
+#[error("the file is read-only")]
+pub(crate) struct ReadOnly;
+
+impl ReadOnly {
+    /// Whether that is why a file was not edited.
+    pub(crate) fn is_cause_of(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|cause| cause.is::<Self>())
+    }
+}
+
 /// What a regular file holds that this account may write, and how it is kept.
 fn read_to_write(path: &Path) -> io::Result<(Vec<u8>, Metadata)> {
     let mut file = whole_file::open(path, OpenOptions::new().read(true))?;
     let meta = file.metadata()?;
     if meta.mode() & 0o222 == 0 {
-        let why = "the file is read-only";
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, ReadOnly));
     }
     whole_file::open(path, OpenOptions::new().write(true))?;
     // A file in its place would be without it. Not every file system has such lists.

@@ -204,13 +204,35 @@ fn who_is_allowed_already_changes_nothing_and_hears_which_rule_decides() {
         err(&got)
     );
     assert_eq!(text(&broker, "site.toml"), rules);
-    assert!(broker.seen().is_empty());
     let got = allow(&broker, &["--user", "root", "--json"]);
     let said: Value = serde_json::from_slice(&got.stdout).unwrap();
     assert_eq!(
         (&said["changed"], &said["in_force"]),
-        (&json!(false), &Value::Null)
+        (&json!(false), &json!(true))
     );
+}
+
+#[test]
+fn a_rule_that_is_there_and_not_loaded_is_loaded_or_the_command_fails() {
+    let rules = "purpose = \"site\"\n[[allow]]\ncaller = { gid = 0 }\n";
+    let answers: [(Reload, Option<&str>); 4] = [
+        (loads, None),
+        (refuses, Some("site.toml:4: no")),
+        (reads_another, Some("the broker does not read")),
+        (is_cut_off, Some("not of this version")),
+    ];
+    for (answer, why) in answers {
+        let broker = broker(answer);
+        fs::write(broker.policy("site.toml"), rules).unwrap();
+        let got = allow(&broker, &["--user", "root"]);
+        assert_eq!(got.status.success(), why.is_none(), "{}", err(&got));
+        assert_eq!(broker.seen().len(), 1, "the broker is asked to load it");
+        match why {
+            None => assert!(out(&got).contains("site.toml: in force"), "{}", out(&got)),
+            Some(why) => assert!(err(&got).contains(why), "{}", err(&got)),
+        }
+        assert_eq!(text(&broker, "site.toml"), rules);
+    }
 }
 
 #[test]
@@ -236,14 +258,15 @@ fn what_this_account_may_not_write_is_printed_with_the_place_where_it_goes() {
     let got = allow(&broker, &["--user", "root"]);
     assert_eq!(got.status.code(), Some(75), "{}", err(&got));
     assert_eq!(out(&got), "[[allow]]\ncaller = { user = \"root\" }\n");
-    let command = "policy allow site --user root`";
+    let file = broker.policy("site.toml").display().to_string();
     for part in [
-        &*broker.policy("site.toml").display().to_string(),
-        "sudo tokenctl --config ",
-        command,
+        format!("{file} is not written here: the file is read-only"),
+        "put the lines above there".to_owned(),
+        format!("`chmod u+w {file}`, then this again"),
     ] {
-        assert!(err(&got).contains(part), "{}", err(&got));
+        assert!(err(&got).contains(&part), "{}", err(&got));
     }
+    assert!(!err(&got).contains("sudo"), "{}", err(&got));
     assert_eq!(text(&broker, "site.toml"), SITE);
     let got = allow(&broker, &["--user", "root", "--json"]);
     assert_eq!((got.status.code(), out(&got)), (Some(75), ""));

@@ -1,5 +1,6 @@
 //! `policy allow`: one more rule at the end of a purpose's file.
 
+use broker_protocol::api::Reloaded;
 use toml_edit::DocumentMut;
 
 use super::{Written, about, by_hand, lease_ends, lines_to_add};
@@ -20,16 +21,11 @@ pub(crate) fn allow(broker: &Broker, asked: &PolicyAllow, json: bool) -> Result<
     let file = dir.require_purpose(&asked.purpose)?;
     let before = DecidedBefore::of(&file.document, &rule)?;
     if let Some(decides) = &before.always {
-        return already(asked, file, &rule, decides, json);
+        let loaded = load(broker, file)?;
+        return already(&written(asked, file, false, loaded), &rule, decides, json);
     }
-    let (in_force, warnings) = add(broker, asked, file, &rule, json)?;
-    let written = Written {
-        purpose: &asked.purpose,
-        file: file.path.display().to_string(),
-        changed: true,
-        in_force: Some(in_force),
-        warnings: about(&file.name(), warnings),
-    };
+    let loaded = add(broker, asked, file, &rule, json)?;
+    let written = written(asked, file, true, loaded);
     let done = format!("added a rule for {} to", rule.name());
     written.report(&done, json)?;
     for FoundRule { number, caller, .. } in &before.sometimes {
@@ -40,51 +36,72 @@ pub(crate) fn allow(broker: &Broker, asked: &PolicyAllow, json: bool) -> Result<
     Ok(())
 }
 
+fn written<'a>(
+    asked: &'a PolicyAllow,
+    file: &PolicyText,
+    changed: bool,
+    (in_force, warnings): Loaded,
+) -> Written<'a> {
+    Written {
+        purpose: &asked.purpose,
+        file: file.path.display().to_string(),
+        changed,
+        in_force,
+        warnings: about(&file.name(), warnings),
+    }
+}
+
 /// The first rule that matches decides alone, so one more at the end would change nothing.
 fn already(
-    asked: &PolicyAllow,
-    file: &PolicyText,
+    written: &Written<'_>,
     rule: &RuleFor,
     decides: &FoundRule,
     json: bool,
 ) -> Result<(), Failure> {
-    if json {
-        return ui::print_json(&Written {
-            purpose: &asked.purpose,
-            file: file.path.display().to_string(),
-            changed: false,
-            in_force: None,
-            warnings: Vec::new(),
-        });
-    }
     let FoundRule {
         number,
         caller,
         narrows,
     } = decides;
-    ui::line(format_args!(
-        "nothing was changed: {} is allowed already, by rule {number} of {}: {caller}",
-        rule.name(),
-        file.path.display()
-    ))?;
+    let done = format!(
+        "nothing was changed: {} is allowed already, by rule {number} ({caller}) of",
+        rule.name()
+    );
+    written.report(&done, json)?;
     if !narrows.is_empty() {
         ui::note(format_args!(
             "rule {number} decides alone, and names its own {}: edit it to give more",
             narrows.join(", ")
         ));
     }
-    ui::note("where the file was edited since, `tokenctl policy reload` loads it");
     Ok(())
 }
 
-/// Adds the rule; whether it is in force now, and what the broker warns of.
+/// Whether a file is in force now (`false`: no broker runs, and its next start would load it), and what the
+/// broker warns of.
+type Loaded = (bool, Vec<String>);
+
+/// Has the broker load a file that is as it should be: it may have been written by a run that was interrupted,
+/// or by hand.
+fn load(broker: &Broker, file: &PolicyText) -> Result<Loaded, Failure> {
+    let answer = broker.reload();
+    if answer.as_ref().is_err_and(Failure::is_no_broker) {
+        return Ok((false, daemon::check_policies(&broker.places)?));
+    }
+    let loaded: Reloaded = answer?.json()?;
+    policy_edit::require_read(&loaded, &file.path, file.text.as_bytes())?;
+    lease_ends(&loaded);
+    Ok((true, loaded.warnings))
+}
+
+/// Adds the rule.
 fn add(
     broker: &Broker,
     asked: &PolicyAllow,
     file: &PolicyText,
     rule: &RuleFor,
     json: bool,
-) -> Result<(bool, Vec<String>), Failure> {
+) -> Result<Loaded, Failure> {
     let lines = rule.text();
     let path = file.path.display().to_string();
     let command = format!("allow {} {}", asked.purpose, rule.option());
@@ -99,8 +116,8 @@ fn add(
         Ok(edited) => edited,
         Err(NotEdited::Failed(failure)) => return Err(failure),
         Err(NotEdited::NotHere(why)) => {
-            ui::note(format_args!("{path} is not changed here: {why}"));
-            return Err(by_hand(broker, &lines, &path, &command, json));
+            let put = lines_to_add(&lines, json)?;
+            return Err(by_hand(broker, &file.path, &why, &put, &command));
         }
     };
     let answer = broker.reload();

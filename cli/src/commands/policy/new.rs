@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use broker_protocol::names::{Delivery, Permissions};
 
-use super::{Written, about, by_hand, lease_ends};
+use super::{Written, about, by_hand, lease_ends, lines_to_add};
 use crate::args::{Kind, PolicyNew};
 use crate::broker::Broker;
 use crate::commands::daemon;
@@ -76,14 +76,9 @@ fn write(broker: &Broker, new: &PolicyNew, text: &str, json: bool) -> Result<(),
                 ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
             ) =>
         {
-            let file = path.display().to_string();
-            return Err(by_hand(
-                broker,
-                text,
-                &file,
-                &format!("new {} …", new.purpose),
-                json,
-            ));
+            let put = lines_to_add(text, json)?;
+            let command = format!("new {} …", new.purpose);
+            return Err(by_hand(broker, &path, &source, &put, &command));
         }
         written => written?,
     }
@@ -102,7 +97,7 @@ fn write(broker: &Broker, new: &PolicyNew, text: &str, json: bool) -> Result<(),
         purpose: &new.purpose,
         file: path.display().to_string(),
         changed: true,
-        in_force: Some(in_force),
+        in_force,
         warnings: about(&name, warnings),
     };
     written.report("wrote", json)
