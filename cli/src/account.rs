@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use nix::errno::Errno;
-use nix::unistd::{Uid, User};
+use nix::unistd::{Uid, User, geteuid};
 
 /// An account's name, or `uid N` where it has none. It may ask a directory service.
 pub(crate) fn name(uid: u32) -> String {
@@ -15,9 +15,17 @@ pub(crate) fn uid_of(name: &str) -> Result<Option<u32>, Errno> {
     Ok(User::from_name(name)?.map(|user| user.uid.as_raw()))
 }
 
+/// The name of the account that runs this, if it has one.
+pub(crate) fn own_name() -> Result<Option<String>, Errno> {
+    look_up(geteuid())
+}
+
 fn find(uid: u32) -> Option<String> {
-    let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
-    user.map(|user| user.name)
+    look_up(Uid::from_raw(uid)).ok().flatten()
+}
+
+fn look_up(uid: Uid) -> Result<Option<String>, Errno> {
+    Ok(User::from_uid(uid)?.map(|user| user.name))
 }
 
 /// The names of accounts that occur again and again, each looked up once.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use broker_protocol::api::{PurposeList, PurposeView, SecretView};
-use broker_protocol::names::{Purpose, RepoPattern, SecretName};
+use broker_protocol::names::{Permissions, Purpose, RepoPattern, SecretName};
 use nix::unistd::{User, geteuid};
 
 use super::questions::words;
@@ -13,25 +13,26 @@ use crate::args::permission;
 use crate::commands::import::purpose_name;
 use crate::commands::purpose::PURPOSES;
 use crate::error::Failure;
+use crate::policy_dir::PolicyDir;
 
 impl Steps<'_> {
     /// The purpose to try: one that is there, or a new one.
     pub(super) fn purpose(&self, secrets: &[SecretView]) -> Result<PurposeView, Failure> {
         heading(4, "a purpose that you may use")?;
         let all = self.purposes()?;
-        if let Some(view) = all.iter().find(|view| self.is_for_us(view)) {
+        let there = self.there(&all)?;
+        if let Some(view) = there.filter(|view| view.rule.is_some()) {
             found(format_args!("the purpose {}", view.purpose))?;
             return Ok(view.clone());
         }
         let account = own_account()?;
-        let wanted = self.asked.purpose.as_ref();
-        let purpose = match wanted {
-            Some(purpose) if all.iter().any(|view| view.purpose == *purpose) => {
+        let purpose = match there {
+            Some(PurposeView { purpose, .. }) => {
                 let args = ["policy", "allow", purpose.as_str(), "--user", &account];
                 self.tokenctl(args).run()?;
                 purpose.clone()
             }
-            wanted => self.new_purpose(wanted, &all, secrets, &account)?,
+            None => self.new_purpose(&all, secrets, &account)?,
         };
         let allowed = |view: &PurposeView| view.purpose == purpose && view.rule.is_some();
         self.purposes()?.into_iter().find(allowed).ok_or_else(|| {
@@ -47,25 +48,77 @@ impl Steps<'_> {
         Ok(list.purposes)
     }
 
-    /// Whether a rule allows it to us, and it is what the options ask for.
-    fn is_for_us(&self, view: &PurposeView) -> bool {
-        let named = |purpose: &Purpose| view.purpose == *purpose;
-        let on = |secret: &SecretName| view.secret == *secret;
-        view.rule.is_some()
-            && self.asked.purpose.as_ref().is_none_or(named)
-            && self.asked.secret.as_ref().is_none_or(on)
+    /// The purpose that the options name; without a name, one that a rule allows us on that secret. It must
+    /// be what the other options ask for.
+    fn there<'v>(&self, all: &'v [PurposeView]) -> Result<Option<&'v PurposeView>, Failure> {
+        let meant = |view: &&PurposeView| match &self.asked.purpose {
+            Some(purpose) => view.purpose == *purpose,
+            None => view.rule.is_some() && self.differs_in_secret(view).is_none(),
+        };
+        let mut first = None;
+        for view in all.iter().filter(meant) {
+            match self.differs(view) {
+                None => return Ok(Some(view)),
+                Some(option) => first = first.or(Some((view, option))),
+            }
+        }
+        match first {
+            Some((view, option)) => Err(self.is_another(view, option)),
+            None => Ok(None),
+        }
+    }
+
+    /// An option that asks for something else than the purpose has.
+    fn differs(&self, view: &PurposeView) -> Option<&'static str> {
+        let repositories = &self.asked.repositories;
+        let same = repositories.iter().all(|one| view.repositories.contains(one))
+            && view.repositories.iter().all(|one| repositories.contains(one));
+        let permissions: Permissions = self.asked.permissions.iter().cloned().collect();
+        let differs = [
+            ("--repo", !repositories.is_empty() && !same),
+            (
+                "--permission",
+                !permissions.is_empty() && permissions != view.permissions,
+            ),
+        ];
+        let differs = differs.into_iter().find(|(_, differs)| *differs);
+        self.differs_in_secret(view)
+            .or(differs.map(|(option, _)| option))
+    }
+
+    fn differs_in_secret(&self, view: &PurposeView) -> Option<&'static str> {
+        let other = self.asked.secret.as_ref()? != &view.secret;
+        other.then_some("--secret")
+    }
+
+    /// A policy that is there is not edited here.
+    fn is_another(&self, view: &PurposeView, option: &str) -> Failure {
+        let policies = &self.broker.places.policies;
+        let file = PolicyDir::read(policies).ok().and_then(|dir| {
+            let file = dir.purpose(&view.purpose)?;
+            Some(file.path.clone())
+        });
+        Failure::with_hint(
+            format!(
+                "the purpose `{}` exists already, and is not what {option} asks for; nothing was changed",
+                view.purpose
+            ),
+            format!(
+                "edit {} and run `tokenctl policy reload`, or write another purpose with `tokenctl policy new`",
+                file.as_ref().unwrap_or(policies).display()
+            ),
+        )
     }
 
     /// Has a policy written that allows us a new purpose.
     fn new_purpose(
         &self,
-        wanted: Option<&Purpose>,
         all: &[PurposeView],
         secrets: &[SecretView],
         account: &str,
     ) -> Result<Purpose, Failure> {
         let secret = self.secret(secrets)?;
-        let name = match wanted {
+        let name = match &self.asked.purpose {
             Some(name) => name.clone(),
             None => free_name(&secret.name, all)?,
         };
