@@ -22,6 +22,7 @@ mod policy;
 mod proxy;
 mod rejected;
 mod secrets;
+mod setup;
 mod setup_git;
 mod shape;
 mod tunnel;

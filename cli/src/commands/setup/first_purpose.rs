@@ -5,10 +5,11 @@ use std::ffi::OsString;
 
 use broker_protocol::api::{PurposeList, PurposeView, SecretView};
 use broker_protocol::names::{Permissions, Purpose, RepoPattern, SecretName};
-use nix::unistd::{User, geteuid};
+use nix::unistd::geteuid;
 
 use super::questions::words;
 use super::{Steps, found, heading};
+use crate::account;
 use crate::args::permission;
 use crate::commands::import::purpose_name;
 use crate::commands::purpose::PURPOSES;
@@ -19,6 +20,7 @@ impl Steps<'_> {
     /// The purpose to try: one that is there, or a new one.
     pub(super) fn purpose(&self, secrets: &[SecretView]) -> Result<PurposeView, Failure> {
         heading(4, "a purpose that you may use")?;
+        self.load_policies()?;
         let all = self.purposes()?;
         let there = self.there(&all)?;
         if let Some(view) = there.filter(|view| view.rule.is_some()) {
@@ -71,8 +73,13 @@ impl Steps<'_> {
     /// An option that asks for something else than the purpose has.
     fn differs(&self, view: &PurposeView) -> Option<&'static str> {
         let repositories = &self.asked.repositories;
-        let same = repositories.iter().all(|one| view.repositories.contains(one))
-            && view.repositories.iter().all(|one| repositories.contains(one));
+        let same = repositories
+            .iter()
+            .all(|one| view.repositories.contains(one))
+            && view
+                .repositories
+                .iter()
+                .all(|one| repositories.contains(one));
         let permissions: Permissions = self.asked.permissions.iter().cloned().collect();
         let differs = [
             ("--repo", !repositories.is_empty() && !same),
@@ -214,8 +221,8 @@ fn free_name(secret: &SecretName, all: &[PurposeView]) -> Result<Purpose, Failur
 
 fn own_account() -> Result<String, Failure> {
     let uid = geteuid();
-    match User::from_uid(uid) {
-        Ok(Some(user)) => Ok(user.name),
+    match account::own_name() {
+        Ok(Some(name)) => Ok(name),
         Ok(None) => Err(Failure::new(format!(
             "account {uid} has no name; write a policy with `caller = {{ uid = {uid} }}` by hand"
         ))),

@@ -21,6 +21,7 @@ impl Steps<'_> {
     /// The secrets that have a value: one at least.
     pub(super) fn secrets(&self) -> Result<Vec<SecretView>, Failure> {
         heading(3, "a token")?;
+        self.load_policies()?;
         let all = self.listed()?;
         let there = with_value(&all);
         // An import leaves alone what is there, and only it knows whether the file has more.

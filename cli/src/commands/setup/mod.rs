@@ -167,6 +167,16 @@ impl Steps<'_> {
         }
     }
 
+    /// Has the broker load what a command wrote that was interrupted before the broker had read it: that
+    /// command would refuse to write it again.
+    fn load_policies(&self) -> Result<(), Failure> {
+        let status = self.status()?.and_then(|status| status.broker);
+        match status.is_some_and(|broker| !broker.policy_files_changed.is_empty()) {
+            true => self.tokenctl(["policy", "reload"]).run(),
+            false => Ok(()),
+        }
+    }
+
     /// A command of this program.
     fn tokenctl<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> PlainCommand {
         let args = args.into_iter().map(Into::into);

@@ -1,0 +1,193 @@
+//! `setup` where much is there already: what it leaves alone, what it finishes, and what it refuses.
+
+use std::fs;
+use std::process::Output;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use crate::fake_broker::{FakeBroker, err, out, purpose};
+
+/// What the broker has.
+struct Held {
+    secrets: Vec<Value>,
+    purposes: Vec<Value>,
+    /// Files that are on disk and not loaded; a reload loads them.
+    changed: Vec<&'static str>,
+    /// Purposes that a reload brings.
+    waiting: Vec<Value>,
+}
+
+fn secret(name: &str) -> Value {
+    json!({
+        "name": name, "declared": true, "kind": "classic", "owner": "acme", "scopes": [],
+        "source": "vault", "purposes": [], "state": "ok", "hashed_credential": "another",
+        "exposed_to": [],
+    })
+}
+
+fn status(held: &Held) -> Value {
+    let at = "2026-11-20T06:00:00Z";
+    json!({
+        "version": env!("CARGO_PKG_VERSION"), "locked": false, "ready": true, "not_ready": [],
+        "caller": {"uid": 0, "gid": 0, "pid": 1, "unit": null, "user_unit": null, "exe": null},
+        "operator": true, "own_leases": 0,
+        "broker": {
+            "started_at": at, "pid": 1, "root_key": "passphrase",
+            "root_key_in_force": {
+                "version": 1, "since": at, "seals": 1, "most_seals": 4294967296_u64,
+                "rekey_every": null, "deadline": null, "needs": null, "recovery": false,
+            },
+            "live_leases": 0, "raw_leases": 0, "audit_records": 1, "audit_head": "00",
+            "audit_key": "", "audit_fault": null, "purposes": 0, "policies_loaded_at": at,
+            "policy_fault": null, "policy_files_changed": held.changed,
+            "memory_locked": true, "secrets": [], "warnings": [],
+        },
+    })
+}
+
+fn answer(held: &mut Held, line: &str) -> Value {
+    match line {
+        "GET /v1/status" => status(held),
+        "POST /v1/policies/reload" => {
+            held.changed.clear();
+            held.purposes.append(&mut held.waiting);
+            let files = json!({"imported-secrets.toml": "00"});
+            json!({ "files": files, "purposes": 1, "revoked": [], "warnings": [] })
+        }
+        line if line.starts_with("GET /v1/secrets") => json!({ "secrets": held.secrets }),
+        line if line.starts_with("GET /v1/purposes") => json!({ "purposes": held.purposes }),
+        line => {
+            let (_, name) = line.split_once("PUT /v1/secrets/").unwrap();
+            held.secrets.push(secret(name));
+            json!({ "name": name, "version": 1, "looks_like": null, "warnings": [] })
+        }
+    }
+}
+
+/// A broker with one secret and a purpose `site` on it that gives contents of `acme/*`.
+fn broker(change: impl FnOnce(&mut Held)) -> FakeBroker {
+    let mut site = purpose("site", "proxy");
+    site["secret"] = "site-token".into();
+    let mut held = Held {
+        secrets: vec![secret("site-token")],
+        purposes: vec![site],
+        changed: Vec::new(),
+        waiting: Vec::new(),
+    };
+    change(&mut held);
+    let held = Arc::new(Mutex::new(held));
+    let broker = FakeBroker::answering(move |seen| {
+        (
+            200,
+            answer(&mut held.lock().unwrap(), &seen.line).to_string(),
+        )
+    });
+    fs::write(broker.home.path().join("vault.db"), "").unwrap();
+    fs::write(broker.policy("by-us.toml"), "purpose = \"site\"\n").unwrap();
+    broker
+}
+
+fn setup(broker: &FakeBroker, more: &[&str]) -> Output {
+    broker.run(&[&["setup", "--yes"], more].concat())
+}
+
+fn asked(broker: &FakeBroker, line: &str) -> usize {
+    let seen = broker.seen();
+    seen.iter().filter(|seen| seen.line == line).count()
+}
+
+#[test]
+fn a_file_to_import_is_imported_although_a_secret_has_a_value() {
+    let broker = broker(|_| {});
+    let file = broker.home.path().join("tokens");
+    fs::write(&file, "export OTHER_TOKEN=ghp_other\n").unwrap();
+    let import = ["--import", file.to_str().unwrap()];
+    let got = setup(&broker, &import);
+    assert!(got.status.success(), "{}{}", out(&got), err(&got));
+    assert_eq!(asked(&broker, "PUT /v1/secrets/other-token"), 1);
+
+    fs::remove_file(&file).unwrap();
+    let got = setup(&broker, &import);
+    assert_eq!(got.status.code(), Some(1), "{}", out(&got));
+    assert!(err(&got).contains("cannot read"), "{}", err(&got));
+    assert!(err(&got).contains("setup stopped"), "{}", err(&got));
+}
+
+#[test]
+fn a_purpose_that_is_what_the_options_ask_for_is_found_whatever_the_order_and_the_letters() {
+    let broker = broker(|held| held.purposes[0]["repositories"] = json!(["acme/one", "acme/two"]));
+    let repos = ["--repo", "Acme/Two", "--repo", "acme/one"];
+    let permission = ["--permission", "contents=write"];
+    let got = setup(&broker, &[&repos[..], &permission].concat());
+    assert!(got.status.success(), "{}", err(&got));
+    assert!(
+        out(&got).contains("found the purpose site"),
+        "{}",
+        out(&got)
+    );
+    let got = setup(&broker, &[]);
+    assert!(
+        out(&got).contains("found the purpose site"),
+        "{}",
+        out(&got)
+    );
+}
+
+#[test]
+fn a_purpose_that_is_not_what_the_options_ask_for_is_an_error_and_stays_as_it_is() {
+    for (no_rule, option, value) in [
+        (false, "--repo", "acme/site"),
+        (false, "--permission", "issues=write"),
+        (true, "--repo", "acme/site"),
+        (true, "--secret", "other-token"),
+    ] {
+        let broker = broker(|held| {
+            held.secrets.push(secret("other-token"));
+            if no_rule {
+                held.purposes[0]["rule"] = Value::Null;
+            }
+        });
+        let got = setup(&broker, &["--purpose", "site", option, value]);
+        assert_eq!(got.status.code(), Some(1), "{}{}", out(&got), err(&got));
+        let why = format!("the purpose `site` exists already, and is not what {option} asks for");
+        assert!(err(&got).contains(&why), "{}", err(&got));
+        for remedy in ["by-us.toml", "`tokenctl policy new`"] {
+            assert!(err(&got).contains(remedy), "{}", err(&got));
+        }
+        assert!(!out(&got).contains("$ "), "{}", out(&got));
+    }
+    // Also where the options name no purpose, unless another one is what they ask for.
+    let exact = broker(|held| {
+        let mut other = held.purposes[0].clone();
+        other["purpose"] = "exact".into();
+        other["repositories"] = json!(["acme/site"]);
+        held.purposes.push(other);
+    });
+    let got = setup(&exact, &["--repo", "acme/site"]);
+    assert!(
+        out(&got).contains("found the purpose exact"),
+        "{}",
+        err(&got)
+    );
+    let got = setup(&exact, &["--repo", "acme/docs"]);
+    assert_eq!(got.status.code(), Some(1), "{}", out(&got));
+}
+
+#[test]
+fn what_an_interrupted_command_wrote_is_loaded_first() {
+    let broker = broker(|held| {
+        held.changed.push("by-us.toml");
+        held.waiting.append(&mut held.purposes);
+    });
+    let got = setup(&broker, &["--repo", "acme/*"]);
+    assert!(got.status.success(), "{}{}", out(&got), err(&got));
+    let loads = out(&got).matches("$ ").count();
+    assert_eq!(loads, 1, "{}", out(&got));
+    assert!(out(&got).contains("policy reload\n"), "{}", out(&got));
+    assert!(
+        out(&got).contains("found the purpose site"),
+        "{}",
+        out(&got)
+    );
+}
