@@ -1,7 +1,6 @@
 //! `/v1/leases`: take, list, show, renew, revoke.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -30,6 +29,7 @@ use crate::forwarding::Forwarding;
 use crate::lease::{Lease, ListPosition};
 use crate::leases::Leases;
 use crate::leases::issue::{IssueError, Issued, LeaseOptions};
+use crate::policies::parse_ttl;
 
 /// Room for most answers with a token, in bytes: one that does not move need not be wiped twice.
 const ANSWER: usize = 768;
@@ -240,13 +240,6 @@ async fn make_tunnel(
 ) -> Result<Json<TunnelView>, Refusal> {
     let making = to_completion(async move { forwarding.make_tunnel(&id, &caller).await });
     Ok(Json(making.await?))
-}
-
-fn parse_ttl(seconds: Option<u64>) -> Result<Option<Duration>, Refusal> {
-    match seconds {
-        Some(0) => Err(Refusal::bad_request("`ttl` must be at least 1 second")),
-        seconds => Ok(seconds.map(Duration::from_secs)),
-    }
 }
 
 /// A live lease, if it is the caller's or the caller is an operator.

@@ -10,6 +10,7 @@ use tokio::task::JoinError;
 
 use super::Policies;
 use super::described::{Described, KnownAccounts, NoSuchCaller};
+use super::requested::{ZeroTtl, parse_ttl};
 use crate::api_error::{Answer, ApiError};
 
 /// Why nothing is explained.
@@ -17,6 +18,8 @@ use crate::api_error::{Answer, ApiError};
 pub(crate) enum ExplainError {
     #[error(transparent)]
     Caller(#[from] NoSuchCaller),
+    #[error(transparent)]
+    Ttl(#[from] ZeroTtl),
     #[error("there is no purpose `{0}`{1}")]
     Purpose(Purpose, String),
     #[error("`request`: {0}")]
@@ -30,7 +33,7 @@ pub(crate) enum ExplainError {
 impl ApiError for ExplainError {
     fn answer(&self) -> Answer {
         let code = match self {
-            Self::Caller(_) | Self::Request(_) => ErrorCode::BadRequest,
+            Self::Caller(_) | Self::Ttl(_) | Self::Request(_) => ErrorCode::BadRequest,
             Self::Purpose(..) => ErrorCode::NotFound,
             Self::Broken(_) => ErrorCode::Internal,
         };
@@ -82,7 +85,7 @@ pub(crate) fn explain(
         repositories: asked.repositories,
         organization: asked.organization,
         permissions: asked.permissions,
-        ttl: asked.ttl.map(std::time::Duration::from_secs),
+        ttl: parse_ttl(asked.ttl)?,
     };
     let explanation = set.explain(&request, asker, github.as_ref());
     explanation.ok_or_else(|| {

@@ -8,6 +8,7 @@ mod described;
 mod explain;
 mod load;
 mod on_disk;
+mod requested;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,7 @@ pub(crate) use self::described::KnownAccounts;
 pub(crate) use self::explain::{ExplainError, explain, explained};
 pub use self::load::LoadError;
 pub(crate) use self::load::{Loaded, load};
+pub(crate) use self::requested::parse_ttl;
 
 pub(crate) struct Policies {
     pub(crate) directory: PathBuf,

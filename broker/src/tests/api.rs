@@ -184,6 +184,24 @@ fn every_documented_operation_answers_as_documented() {
 }
 
 #[test]
+fn what_is_malformed_of_a_request_for_a_lease_is_so_of_its_explanation() {
+    let broker = InProcess::with_label_sync();
+    for body in [
+        r#"{"purpose":"label-sync","ttl":0}"#,
+        r#"{"purpose":"label-sync","ttl":-1}"#,
+        r#"{"purpose":"label-sync","repositories":["acme"]}"#,
+        r#"{"purpose":"label-sync","permissions":{"issues":"all"}}"#,
+    ] {
+        let refused = |path| {
+            let (status, problem) = ask(&broker, "POST", path, path, body);
+            assert_eq!(status, 400, "{path} {body}: {problem}");
+            problem["detail"].clone()
+        };
+        assert_eq!(refused("/v1/policies/explain"), refused("/v1/leases"));
+    }
+}
+
+#[test]
 fn every_list_comes_in_pages() {
     let document = document();
     let lists: Vec<_> = operations(&document)

@@ -6,12 +6,14 @@ use std::io::{self, Write};
 
 use broker_policy::{Accounts, Caller, NamesOnly, PolicySet};
 use broker_protocol::api::ExplainRequest;
+use broker_protocol::error::ErrorCode;
 use broker_protocol::printable::one_line;
 
 use super::{Where, failed};
 use crate::accounts::SystemAccounts;
+use crate::api_error::ApiError as _;
 use crate::commands::print_json;
-use crate::policies::{self, ExplainError, KnownAccounts};
+use crate::policies::{self, KnownAccounts};
 use crate::policy_files;
 
 /// How the answer is printed.
@@ -64,10 +66,9 @@ pub fn explain(
     let explanation = match policies::explain(&set, asked, own, known) {
         Ok(explanation) => explanation,
         Err(error) => {
-            let wrong_question =
-                matches!(error, ExplainError::Caller(_) | ExplainError::Request(_));
-            let failed = failed(out, &[error])?;
-            return Ok(if wrong_question { 2 } else { failed });
+            let code = error.answer().code;
+            failed(out, &[error])?;
+            return Ok(if code == ErrorCode::BadRequest { 2 } else { 1 });
         }
     };
     if form == Form::Json {
