@@ -26,6 +26,7 @@ mod lease_record;
 mod leases;
 pub mod life;
 mod limits;
+mod looks;
 mod metrics;
 mod minting;
 mod moves;

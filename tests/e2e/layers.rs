@@ -33,7 +33,14 @@ const LAYERS: &[&[&str]] = &[
     &["config"],
     &["notify", "caller", "policy_files"],
     &["lease", "deadline"],
-    &["accounts", "api_error", "give_back", "harden", "readiness"],
+    &[
+        "accounts",
+        "api_error",
+        "give_back",
+        "harden",
+        "looks",
+        "readiness",
+    ],
 ];
 
 /// Effects do not know their neighbours.

@@ -3,13 +3,13 @@
 
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use toml::de::DeTable;
 
 use broker_https as https;
+
+use crate::looks::Looks;
 
 /// A file of certificate authorities, where the configuration names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,53 +87,40 @@ impl AuthorityFile {
     }
 }
 
-/// What is wrong with the files that a running broker is configured to use. They are read on a thread of
-/// their own, one reading at a time, and callers wait only briefly for it.
+/// What is wrong with the files that a running broker is configured to use.
 #[derive(Debug)]
-pub struct NamedFiles(Arc<Looked>);
-
-#[derive(Debug)]
-struct Looked {
-    files: Vec<AuthorityFile>,
-    looking: AtomicBool,
-    faults: Mutex<Vec<String>>,
+pub struct NamedFiles {
+    files: Arc<[AuthorityFile]>,
+    faults: Looks<Vec<String>>,
 }
 
 impl NamedFiles {
     /// Reads no file yet.
     #[must_use]
     pub fn new(files: Vec<AuthorityFile>) -> Self {
-        Self(Arc::new(Looked {
-            files,
-            looking: AtomicBool::new(false),
-            faults: Mutex::default(),
-        }))
+        Self {
+            files: files.into(),
+            faults: Looks::default(),
+        }
     }
 
     /// Reads them. A disk that does not answer is waited for by one thread, and here for a moment only.
     pub async fn look(&self) {
-        let looked = Arc::clone(&self.0);
-        if looked.files.is_empty() || looked.looking.swap(true, Ordering::AcqRel) {
+        if self.files.is_empty() {
             return;
         }
-        let looking = tokio::task::spawn_blocking(move || {
-            let faults = looked.files.iter().filter_map(|file| file.read().err());
-            let faults = faults.collect();
-            *looked.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
-            looked.looking.store(false, Ordering::Release);
-        });
-        drop(tokio::time::timeout(A_MOMENT, looking).await);
+        let files = Arc::clone(&self.files);
+        let faults = move || files.iter().filter_map(|file| file.read().err()).collect();
+        self.faults.look(faults).await;
     }
 
     /// What was wrong when they were last read, with the line that names each and what to do.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
-        let faults = self.0.faults.lock();
-        faults.unwrap_or_else(PoisonError::into_inner).clone()
+        self.faults.seen()
     }
 }
 
-const A_MOMENT: Duration = Duration::from_millis(500);
 const TABLES: [&str; 2] = ["github", "onepassword"];
 
 #[cfg(test)]

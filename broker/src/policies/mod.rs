@@ -38,7 +38,7 @@ pub(crate) struct Policies {
     host: Host,
     in_force: RwLock<Arc<InForce>>,
     fault: Mutex<Option<String>>,
-    on_disk: Arc<OnDisk>,
+    on_disk: OnDisk,
     /// Leases granted, by purpose and delivery.
     pub(crate) granted: Counters<2>,
 }
@@ -90,7 +90,7 @@ impl Policies {
             host,
             in_force: RwLock::new(Arc::new(InForce::since(now, loaded, &granted))),
             fault: Mutex::default(),
-            on_disk: Arc::default(),
+            on_disk: OnDisk::default(),
             granted,
         }
     }

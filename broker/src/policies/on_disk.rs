@@ -1,50 +1,49 @@
 //! Whether the files are still those that are in force.
 //!
-//! They are read and hashed on a thread of their own, one reading at a time, and whoever asks waits only briefly: a
-//! disk may not answer. What was seen last is compared with the set in force at that moment.
+//! What was seen of them counts for the set that was in force then: of one that was loaded since, nothing differs until
+//! the next look.
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Weak};
 
-use super::Policies;
+use super::{InForce, Policies};
+use crate::looks::Looks;
 use crate::policy_files;
 
-/// What was last seen of the files.
-#[derive(Debug, Default)]
-pub(super) struct OnDisk {
-    looking: AtomicBool,
-    /// SHA-256 of each, hexadecimal, by name; or why they cannot be read. `None`: nothing was looked at yet.
-    seen: Mutex<Option<Result<BTreeMap<String, String>, String>>>,
+/// What was last seen of the files; `None`: nothing was looked at yet.
+pub(super) type OnDisk = Looks<Option<Seen>>;
+
+#[derive(Clone)]
+pub(super) struct Seen {
+    /// The set in force when it was looked.
+    beside: Weak<InForce>,
+    /// SHA-256 of each, hexadecimal, by name; or why they cannot be read.
+    files: Result<BTreeMap<String, String>, String>,
 }
 
 impl Policies {
     /// Looks at the files.
     pub(crate) async fn look_at_files(&self) {
-        let on_disk = Arc::clone(&self.on_disk);
-        if on_disk.looking.swap(true, Ordering::AcqRel) {
-            return;
-        }
+        let beside = Arc::downgrade(&self.in_force());
         let directory = self.directory.clone();
-        let looking = tokio::task::spawn_blocking(move || {
-            let seen = digests(&directory);
-            *on_disk.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
-            on_disk.looking.store(false, Ordering::Release);
-        });
-        drop(tokio::time::timeout(A_MOMENT, looking).await);
+        let look = move || {
+            let files = digests(&directory);
+            Some(Seen { beside, files })
+        };
+        self.on_disk.look(look).await;
     }
 
     /// The files that were changed, added or removed since the set in force was loaded, as far as they were looked
     /// at; or why they cannot be read.
     pub(crate) fn changed_files(&self) -> Vec<String> {
-        let seen = self.on_disk.seen.lock();
-        let seen = seen.unwrap_or_else(PoisonError::into_inner);
-        match &*seen {
+        let in_force = self.in_force();
+        let seen = self.on_disk.seen();
+        let seen = seen.filter(|seen| seen.beside.as_ptr() == Arc::as_ptr(&in_force));
+        match seen.map(|seen| seen.files) {
             None => Vec::new(),
-            Some(Err(why)) => vec![why.clone()],
-            Some(Ok(seen)) => differing(seen, &self.in_force().files),
+            Some(Err(why)) => vec![why],
+            Some(Ok(seen)) => differing(&seen, &in_force.files),
         }
     }
 }
@@ -62,5 +61,3 @@ fn differing(seen: &BTreeMap<String, String>, in_force: &BTreeMap<String, String
     names.dedup();
     names.into_iter().cloned().collect()
 }
-
-const A_MOMENT: Duration = Duration::from_millis(500);

@@ -28,3 +28,30 @@ async fn a_value_is_taken_from_the_vault_unless_policies_name_another_place() {
     policies.replace(loaded, scratch.app.journal.now().wall);
     assert!(!policies.take_from_vault(&bot()));
 }
+
+const OTHER_PURPOSE: &str = "purpose = 'other'\nsecret = 'bot'\ndeliver = 'raw'\nrepositories = ['acme/*']\n\
+                             permissions = { issues = 'read' }\n";
+
+#[tokio::test]
+async fn all_who_look_at_the_files_at_once_see_what_changed() {
+    let scratch = Scratch::new("");
+    let policies = &scratch.app.policies;
+    scratch.policy("other.toml", OTHER_PURPOSE);
+    let look = || async {
+        policies.look_at_files().await;
+        policies.changed_files()
+    };
+    let (first, second, third) = tokio::join!(look(), look(), look());
+    assert_eq!([first, second, third], [["other.toml"]; 3]);
+}
+
+#[tokio::test]
+async fn files_that_were_just_loaded_are_not_changed_by_a_look_before() {
+    let scratch = Scratch::new("");
+    let policies = &scratch.app.policies;
+    policies.look_at_files().await;
+    scratch.policy("other.toml", OTHER_PURPOSE);
+    let loaded = policies.load_again().await.unwrap().ok().unwrap();
+    policies.replace(loaded, scratch.app.journal.now().wall);
+    assert_eq!(policies.changed_files(), [""; 0]);
+}
