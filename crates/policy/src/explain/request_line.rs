@@ -50,6 +50,25 @@ impl RequestLine {
     }
 }
 
+/// The host of GitHub's that a URL names, in any of its spellings.
+fn of_github(scheme: &str, host: &str) -> Option<GithubHost> {
+    let host = host.strip_suffix(":443").unwrap_or(host);
+    let hosts = [
+        ("uploads.github.com", GithubHost::Uploads),
+        ("github.com", GithubHost::Web),
+        ("api.github.com", GithubHost::Api),
+    ];
+    let mut hosts = hosts.into_iter();
+    let found = hosts.find(|(name, _)| name.eq_ignore_ascii_case(host));
+    let found = found.filter(|_| scheme.eq_ignore_ascii_case("https"));
+    found.map(|(_, host)| host)
+}
+
+// Not quoted: what is before an `@` may be a token.
+const NO_HOST_OF_GITHUB: &str = "a URL is understood here under https://api.github.com, https://uploads.github.com and \
+     https://github.com, and this one is not; write one of these, also for an Enterprise Server, or the API's path \
+     alone: \"GET /repos/acme/site/labels\"";
+
 /// Takes a whole URL too, with its query: that is what authors copy.
 impl FromStr for RequestLine {
     type Err = &'static str;
@@ -60,15 +79,16 @@ impl FromStr for RequestLine {
         if !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
             return Err("write the method in capitals: \"GET /repos/acme/site/labels\"");
         }
-        let hosts = [
-            ("https://uploads.github.com", GithubHost::Uploads),
-            ("https://github.com", GithubHost::Web),
-            ("https://api.github.com", GithubHost::Api),
-        ];
-        let known = hosts
-            .iter()
-            .find_map(|(prefix, host)| Some((*host, url.strip_prefix(prefix)?)));
-        let (host, path) = known.unwrap_or((GithubHost::Api, url));
+        let (host, path) = match url.split_once("://") {
+            // A query may hold a URL.
+            Some((scheme, rest)) if !scheme.contains(['/', '?']) => {
+                let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+                let (host, path) = rest.split_at(end);
+                let host = of_github(scheme, host).ok_or(NO_HOST_OF_GITHUB)?;
+                (host, if path.is_empty() { "/" } else { path })
+            }
+            _ => (GithubHost::Api, url),
+        };
         if !path.starts_with('/') {
             return Err(FORM);
         }
@@ -82,5 +102,51 @@ impl FromStr for RequestLine {
             path: path.to_owned(),
             query,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_of_github_is_known_in_all_its_spellings() {
+        for (url, host, path) in [
+            ("/user", GithubHost::Api, "/user"),
+            ("/user?next=https://example.com/", GithubHost::Api, "/user"),
+            ("https://API.github.com/user", GithubHost::Api, "/user"),
+            ("HTTPS://api.github.com:443/user", GithubHost::Api, "/user"),
+            (
+                "https://github.com:443/acme/site.git/info/refs?service=git-upload-pack",
+                GithubHost::Web,
+                "/acme/site.git/info/refs",
+            ),
+            ("https://GitHub.com", GithubHost::Web, "/"),
+            (
+                "https://uploads.GitHub.com:443/user",
+                GithubHost::Uploads,
+                "/user",
+            ),
+        ] {
+            let line: RequestLine = format!("GET {url}").parse().unwrap();
+            assert_eq!((line.host, &*line.path), (host, path), "{url}");
+        }
+    }
+
+    #[test]
+    fn another_host_is_refused_as_such_and_with_what_to_write() {
+        for url in [
+            "https://example.com/user",
+            "https://github.com.example.com/user",
+            "https://example.com?https://github.com/user",
+            "https://api.github.com:8443/user",
+            "https://token@api.github.com/user",
+            "http://api.github.com/user",
+            "https://ghe.acme.example/api/v3/user",
+            "https:///user",
+        ] {
+            let refused = format!("GET {url}").parse::<RequestLine>().unwrap_err();
+            assert_eq!(refused, NO_HOST_OF_GITHUB, "{url}");
+        }
     }
 }

@@ -126,16 +126,16 @@ fn explain_says_what_a_request_needs_and_whether_the_rule_gives_it() {
     );
     let upload = says("POST https://uploads.github.com/repos/acme/site/releases/1/assets");
     assert!(upload.contains("needs contents: write"), "{upload}");
-    for wrong in [
-        "/user",
-        "get /user",
-        "GET user",
-        "GET https://example.com/user",
-    ] {
+    for wrong in ["/user", "get /user", "GET user"] {
         let refused = explained(&["auto-sync", "--request", wrong]);
         assert!(refused.starts_with("error: `request`: write "), "{refused}");
         assert!(refused.ends_with("\n2"), "{refused}");
     }
+    let elsewhere = explained(&["auto-sync", "--request", "GET https://example.com/user"]);
+    assert!(
+        elsewhere.starts_with("error: `request`: a URL is understood here under https://api."),
+        "{elsewhere}"
+    );
 }
 
 #[test]
