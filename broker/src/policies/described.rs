@@ -20,6 +20,12 @@ pub(crate) struct Described {
 /// Why there is no such caller.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoSuchCaller {
+    /// A process has its own account, groups, units and program.
+    #[error("`pid` is all of a caller; give nothing beside it, or describe the caller without it")]
+    BesideProcess,
+    /// The account twice.
+    #[error("`user` and `uid` both name the account; give one of them")]
+    TwoAccounts,
     /// No account of that name.
     #[error("there is no account `{0}`{1}")]
     User(String, &'static str),
@@ -72,12 +78,20 @@ impl Described {
         known: KnownAccounts<'_>,
     ) -> Result<Self, NoSuchCaller> {
         if let Some(pid) = who.pid {
+            let alone = ExplainedCaller {
+                pid: who.pid,
+                ..ExplainedCaller::default()
+            };
+            if *who != alone {
+                return Err(NoSuchCaller::BesideProcess);
+            }
             let running = ProcEnv::read().and_then(|proc_env| of_running(pid, &proc_env));
             let unreadable = |source| NoSuchCaller::Process { pid, source };
             return running.map(Self::itself).map_err(unreadable);
         }
         let (mut described, elsewhere) = match (&who.user, who.uid) {
-            (Some(name), _) => of_user(name, known)?,
+            (Some(_), Some(_)) => return Err(NoSuchCaller::TwoAccounts),
+            (Some(name), None) => of_user(name, known)?,
             (None, Some(uid)) => (of_uid(uid, known)?, false),
             (None, None) => {
                 let account = Caller {
@@ -265,6 +279,55 @@ mod tests {
         assert_eq!(
             why,
             "process 2147483647 cannot be read; is it still running?"
+        );
+    }
+
+    #[test]
+    fn a_caller_that_contradicts_itself_is_refused() {
+        let process = || ExplainedCaller {
+            pid: Some(1),
+            ..ExplainedCaller::default()
+        };
+        let text = || Some("root".to_owned());
+        for beside in [
+            ExplainedCaller {
+                user: text(),
+                ..process()
+            },
+            ExplainedCaller {
+                uid: Some(0),
+                ..process()
+            },
+            ExplainedCaller {
+                groups: vec!["root".to_owned()],
+                ..process()
+            },
+            ExplainedCaller {
+                unit: text(),
+                ..process()
+            },
+            ExplainedCaller {
+                user_unit: text(),
+                ..process()
+            },
+            ExplainedCaller {
+                exe: text(),
+                ..process()
+            },
+        ] {
+            assert_eq!(
+                of(&beside).unwrap_err(),
+                "`pid` is all of a caller; give nothing beside it, or describe the caller without it"
+            );
+        }
+        let twice = ExplainedCaller {
+            user: text(),
+            uid: Some(0),
+            ..ExplainedCaller::default()
+        };
+        assert_eq!(
+            of(&twice).unwrap_err(),
+            "`user` and `uid` both name the account; give one of them"
         );
     }
 

@@ -42,7 +42,7 @@ pub struct ExplainedCaller {
     /// The account, by name, with its groups. Without this and `uid`: the account of the caller of this request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// The account, by number, with its groups.
+    /// The account, by number, with its groups. Not beside `user`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
     /// Groups to be in besides, by name.
