@@ -132,7 +132,13 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Policy(command) => {
-            Ok(commands::policy::command::run(command, &places, out)?.into())
+            let fail = fail_as(command.json());
+            Ok(
+                match commands::policy::command::run(command, &places, out) {
+                    Ok(code) => code.into(),
+                    Err(error) => fail(&error, error.exit_code()),
+                },
+            )
         }
         Command::Man { dir } => {
             commands::man::write(Arguments::command(), &dir).map_err(|error| {

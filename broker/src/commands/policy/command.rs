@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use broker_policy::Caller;
 use broker_protocol::paths::Paths;
 
-use super::{Form, PolicyCommand, Where, check, explain, test};
+use super::{Form, NotExplained, PolicyCommand, Where, check, explain, question, test};
 use crate::caller::{self, ProcEnv};
 use crate::config::{Config, ConfigError};
 use crate::policy_files::Owners;
@@ -20,9 +20,23 @@ pub enum PolicyCommandError {
     /// `/proc` does not show it.
     #[error("this process cannot be read")]
     Itself(#[source] io::Error),
+    /// What is asked, or the policies, are refused.
+    #[error(transparent)]
+    NotExplained(#[from] NotExplained),
     /// Standard output takes no more.
     #[error("the answer could not be written")]
     Output(#[from] io::Error),
+}
+
+impl PolicyCommandError {
+    /// The exit code.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::NotExplained(error) => error.exit_code,
+            Self::Config(_) | Self::Itself(_) | Self::Output(_) => 1,
+        }
+    }
 }
 
 /// Runs the command and returns its exit code.
@@ -44,7 +58,7 @@ pub fn run(
         PolicyCommand::Explain { asked, dir, json } => {
             let form = if json { Form::Json } else { Form::Text };
             let at = Where::new(dir.as_deref(), live);
-            explain(at, *asked, &this_caller()?, form, out)?
+            explain(at, question(&asked)?, &this_caller()?, form, out)?
         }
     })
 }

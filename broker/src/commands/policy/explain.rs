@@ -2,13 +2,16 @@
 //!
 //! `tokenctl policy explain` runs it. What is asked comes in the words of the API, so that it is read in one place.
 
-use std::io::{self, Write};
+use std::fmt::Display;
+use std::io::Write;
 
 use broker_policy::{Accounts, Caller, NamesOnly, PolicySet};
 use broker_protocol::api::ExplainRequest;
 use broker_protocol::error::ErrorCode;
 use broker_protocol::printable::one_line;
+use broker_protocol::strict;
 
+use super::command::PolicyCommandError;
 use super::{Where, failed};
 use crate::accounts::SystemAccounts;
 use crate::api_error::ApiError as _;
@@ -30,25 +33,54 @@ pub enum Form {
 /// # Errors
 ///
 /// What is wrong with it.
-pub fn question(text: &str) -> Result<Box<ExplainRequest>, String> {
-    serde_json::from_str(text).map_err(|error| format!("not what the API takes: {error}"))
+pub fn question(text: &str) -> Result<ExplainRequest, NotExplained> {
+    strict::from_slice(text.as_bytes()).map_err(|error| NotExplained {
+        why: format!("what is asked is not what the API takes: {error}"),
+        exit_code: 2,
+    })
+}
+
+/// Why nothing is explained, where that is not part of the text.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}")]
+pub struct NotExplained {
+    why: String,
+    pub(super) exit_code: u8,
+}
+
+impl Form {
+    /// As text, what is wrong is the result, as of the other commands.
+    fn refused<E: Display>(
+        self,
+        errors: &[E],
+        exit_code: u8,
+        out: &mut dyn Write,
+    ) -> Result<u8, PolicyCommandError> {
+        if self == Self::Text {
+            failed(out, errors)?;
+            return Ok(exit_code);
+        }
+        let why: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        let why = why.join("\n");
+        Err(NotExplained { why, exit_code }.into())
+    }
 }
 
 /// Says what the files say. `own` is the caller where it is not said who asks.
 ///
 /// # Errors
 ///
-/// Only if `out` cannot be written.
+/// As JSON, what is wrong with the question or the files; and if `out` cannot be written.
 pub fn explain(
     at: Where<'_>,
     asked: ExplainRequest,
     own: &Caller,
     form: Form,
     out: &mut dyn Write,
-) -> io::Result<u8> {
+) -> Result<u8, PolicyCommandError> {
     let files = match policy_files::read(at.dir(), None) {
         Ok(files) => files,
-        Err(error) => return failed(out, &[error]),
+        Err(error) => return form.refused(&[error], 1, out),
     };
     let elsewhere = AccountsOfPolicies::default();
     let accounts: &dyn Accounts = match at {
@@ -57,7 +89,7 @@ pub fn explain(
     };
     let set = match PolicySet::parse(&files.policies, accounts, &at.host()) {
         Ok(set) => set,
-        Err(errors) => return failed(out, errors.all()),
+        Err(errors) => return form.refused(errors.all(), 1, out),
     };
     let known = match at {
         Where::Live(..) => KnownAccounts::OfThisMachine,
@@ -67,8 +99,8 @@ pub fn explain(
         Ok(explanation) => explanation,
         Err(error) => {
             let code = error.answer().code;
-            failed(out, &[error])?;
-            return Ok(if code == ErrorCode::BadRequest { 2 } else { 1 });
+            let exit_code = if code == ErrorCode::BadRequest { 2 } else { 1 };
+            return form.refused(&[error], exit_code, out);
         }
     };
     if form == Form::Json {

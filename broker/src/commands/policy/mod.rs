@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 
 use broker_policy::cases::Verdict;
 use broker_policy::{Host, PolicySet, cases, cut};
-use broker_protocol::api::ExplainRequest;
 use broker_protocol::counted::counted;
 use clap::Subcommand;
 
@@ -26,7 +25,7 @@ mod explain;
 #[cfg(test)]
 mod tests;
 
-pub use explain::{Form, explain, question};
+pub use explain::{Form, NotExplained, explain, question};
 
 /// Checks policies, runs their decision tables, or says which rule speaks for a caller.
 #[derive(Debug, Clone, Subcommand)]
@@ -45,8 +44,8 @@ pub enum PolicyCommand {
     #[command(hide = true)]
     Explain {
         /// What is asked, as `POST /v1/policies/explain` takes it
-        #[arg(value_name = "JSON", value_parser = question)]
-        asked: Box<ExplainRequest>,
+        #[arg(value_name = "JSON")]
+        asked: String,
         /// A checkout of policies; the live ones if absent
         #[arg(long)]
         dir: Option<PathBuf>,
@@ -54,6 +53,17 @@ pub enum PolicyCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+impl PolicyCommand {
+    /// Whether it prints JSON.
+    #[must_use]
+    pub const fn json(&self) -> bool {
+        match self {
+            Self::Check { .. } | Self::Test { .. } => false,
+            Self::Explain { json, .. } => *json,
+        }
+    }
 }
 
 /// Where the policies are, and so how strictly they are evaluated.

@@ -1,6 +1,7 @@
 //! `explain`: the rules for a caller, and what a request needs.
 
 use broker_policy::Caller;
+use broker_protocol::api::ExplainRequest;
 use serde_json::{Map, Value, json};
 
 use super::*;
@@ -32,7 +33,7 @@ fn asked(line: &[&str]) -> ExplainRequest {
         };
     }
     asked.insert("caller".to_owned(), Value::Object(caller));
-    *question(&Value::Object(asked).to_string()).unwrap()
+    question(&Value::Object(asked).to_string()).unwrap()
 }
 
 fn own() -> Caller {
@@ -271,4 +272,55 @@ fn explain_knows_git_and_what_goes_on_without_a_credential() {
         "the request is refused whatever a rule gives: it is neither git nor Git LFS, and nothing else \
          on this host is covered by a permission\n"
     );
+}
+
+#[test]
+fn a_question_is_read_as_strictly_as_the_api_reads_it() {
+    for lax in [
+        r#"["label-sync"]"#,
+        r#"{"purpose":"p","permissions":{"issues":"read","issues":"write"}}"#,
+        r#"{"purpose":"p","caller":[1]}"#,
+        r#"{"purpose":"p","nonsense":1}"#,
+        r#"{"purpose":"p"} {}"#,
+    ] {
+        let refused = question(lax).unwrap_err();
+        let begins = "what is asked is not what the API takes: ";
+        assert!(refused.to_string().starts_with(begins), "{refused}");
+        assert_eq!(refused.exit_code, 2);
+    }
+}
+
+#[test]
+fn where_json_is_printed_what_is_wrong_is_an_error_and_no_text() {
+    let broken = checkout(&[("p.toml", "a = 1\nb = 2\n")]);
+    let nowhere = broken.path().join("none");
+    let shipped = shipped();
+    for (dir, line, exit_code, why) in [
+        (
+            &*shipped,
+            &["nothing"][..],
+            1,
+            "there is no purpose `nothing`",
+        ),
+        (
+            &*shipped,
+            &["auto-sync", "--user", "no-such"],
+            2,
+            "there is no account `no-such`",
+        ),
+        (
+            &*shipped,
+            &["auto-sync", "--request", "x"],
+            2,
+            "`request`: write a method",
+        ),
+        (broken.path(), &["p"], 1, "p.toml:1: "),
+        (&*nowhere, &["p"], 1, ""),
+    ] {
+        let mut out = Vec::new();
+        let at = Where::Checkout(dir);
+        let error = explain(at, asked(line), &own(), Form::Json, &mut out).unwrap_err();
+        assert!(error.to_string().starts_with(why), "{error}");
+        assert_eq!((error.exit_code(), out), (exit_code, Vec::new()), "{error}");
+    }
 }

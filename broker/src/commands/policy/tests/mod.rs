@@ -1,5 +1,7 @@
 //! The three commands, by what they print and the code they end with.
 
+use std::fmt::Debug;
+
 use super::*;
 
 mod check;
@@ -21,7 +23,7 @@ fn checkout(files: &[(&str, &str)]) -> tempfile::TempDir {
     dir
 }
 
-fn output(run: impl FnOnce(&mut dyn Write) -> io::Result<u8>) -> (u8, String) {
+fn output<E: Debug>(run: impl FnOnce(&mut dyn Write) -> Result<u8, E>) -> (u8, String) {
     let mut out = Vec::new();
     let code = run(&mut out).unwrap();
     (code, String::from_utf8(out).unwrap())
