@@ -28,7 +28,7 @@ use crate::caller::Programs;
 use crate::metrics::{self, Counters};
 
 pub(crate) use self::described::KnownAccounts;
-pub(crate) use self::explain::{ExplainError, explain, explained};
+pub(crate) use self::explain::{explain, explained};
 pub use self::load::LoadError;
 pub(crate) use self::load::{Loaded, load};
 pub(crate) use self::requested::parse_ttl;
