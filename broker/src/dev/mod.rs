@@ -11,7 +11,7 @@ mod tests;
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use broker_clock::Clock;
@@ -86,10 +86,17 @@ pub async fn run(
     let sockets = Sockets::own(&app.places, &app.config.socket).map_err(StartError::from)?;
     // Callers can connect from here on, and are answered in a moment.
     let lines = lines::to_try(place.home(), env("PATH").as_deref());
-    if let Err(error) = io::stdout().lock().write_all(lines.as_bytes()) {
-        tracing::warn!(cause = %error, "the lines to try could not be printed");
-    }
+    print(io::stdout(), lines);
     Ok(life::run(app, sockets).await?)
+}
+
+/// Prints in a thread of its own, which is not waited for: the reader may never read.
+fn print(mut out: impl Write + Send + 'static, text: String) {
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            tracing::warn!(cause = %error, "the lines to try could not be printed");
+        }
+    });
 }
 
 /// Everything up to the sockets, values included.

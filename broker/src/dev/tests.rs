@@ -251,6 +251,28 @@ async fn no_file_of_configuration_makes_a_broker_one() {
     assert!(!config.is_dev() && dev.app.config.is_dev());
 }
 
+/// Says which thread wrote.
+struct ByThread(tokio::sync::mpsc::UnboundedSender<std::thread::ThreadId>);
+
+impl Write for ByThread {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let by = std::thread::current().id();
+        self.0.send(by).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_lines_to_try_are_not_written_by_the_thread_that_serves_which_a_full_pipe_would_stop() {
+    let (wrote, mut by) = tokio::sync::mpsc::unbounded_channel();
+    print(ByThread(wrote), "to try\n".to_owned());
+    assert_ne!(by.recv().await.unwrap(), std::thread::current().id());
+}
+
 #[test]
 fn a_made_up_value_says_what_it_is_and_has_not_githubs_checksum() {
     for (_, value) in VALUES {
