@@ -11,6 +11,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use broker_protocol::paths::{Paths, check_socket};
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::unistd::geteuid;
 
@@ -23,7 +24,11 @@ pub(crate) struct Place {
 
 /// Why there is no place.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: the scratch place cannot be made; free some space there, or set TMPDIR to a directory of yours", path.display())]
+#[error(
+    "{}: the scratch place cannot be made; free some space there, or set TMPDIR to another directory of yours, \
+     with a short path",
+    path.display()
+)]
 pub struct PlaceError {
     path: PathBuf,
     source: io::Error,
@@ -31,11 +36,12 @@ pub struct PlaceError {
 
 impl Place {
     /// Removes what killed ones left, and makes a new one: below `XDG_RUNTIME_DIR` if that is this account's alone,
-    /// else below `TMPDIR` or `/tmp`. `env` looks up one environment variable.
+    /// else below `TMPDIR`, else below `/tmp`. Where one has no room, or its path is too long for the sockets, the
+    /// next one is tried, so `TMPDIR` helps whatever the others are. `env` looks up one environment variable.
     ///
     /// # Errors
     ///
-    /// [`PlaceError`], with the directory.
+    /// [`PlaceError`], with the last directory that was tried.
     pub(crate) fn make(env: impl Fn(&str) -> Option<OsString>) -> Result<Self, PlaceError> {
         let absolute = |name: &str| {
             env(name)
@@ -43,17 +49,39 @@ impl Place {
                 .filter(|path| path.is_absolute())
         };
         let own = absolute("XDG_RUNTIME_DIR").filter(|directory| is_own_alone(directory));
-        let base = own.or_else(|| absolute("TMPDIR"));
-        let base = base.unwrap_or_else(|| PathBuf::from("/tmp"));
-        remove_left(&base);
+        let others = own.into_iter().chain(absolute("TMPDIR"));
+        Self::in_one_of(others, PathBuf::from("/tmp"))
+    }
+
+    fn in_one_of(
+        bases: impl IntoIterator<Item = PathBuf>,
+        last: PathBuf,
+    ) -> Result<Self, PlaceError> {
+        for base in bases {
+            match Self::make_in(&base) {
+                Ok(place) => return Ok(place),
+                Err(error) => {
+                    let base = base.display();
+                    tracing::warn!(cause = %error, %base, "the scratch place cannot be made there");
+                }
+            }
+        }
+        Self::make_in(&last).map_err(|source| PlaceError { path: last, source })
+    }
+
+    fn make_in(base: &Path) -> io::Result<Self> {
+        remove_left(base);
         let mut number = [0; 4];
-        let made = getrandom::fill(&mut number)
-            .map_err(io::Error::other)
-            .and_then(|()| {
-                let number = u32::from_ne_bytes(number);
-                Self::make_at(base.join(format!("{PREFIX}{number:08x}")))
-            });
-        made.map_err(|source| PlaceError { path: base, source })
+        getrandom::fill(&mut number).map_err(io::Error::other)?;
+        let number = u32::from_ne_bytes(number);
+        let home = base.join(format!("{PREFIX}{number:08x}"));
+        let paths = Paths::below(&home);
+        let sockets = [&paths.socket, &paths.proxy_socket];
+        if sockets.into_iter().any(|path| check_socket(path).is_err()) {
+            let why = "its path is too long for a socket below it";
+            return Err(io::Error::new(io::ErrorKind::InvalidFilename, why));
+        }
+        Self::make_at(home)
     }
 
     fn make_at(home: PathBuf) -> io::Result<Self> {
@@ -232,6 +260,35 @@ mod tests {
             _ => None,
         });
         assert!(place.unwrap().home().starts_with(temporary.path()));
+    }
+
+    #[test]
+    fn where_a_sockets_path_would_be_too_long_the_next_directory_is_taken() {
+        let (long, temporary) = (base(), base());
+        let deep = long.path().join("d".repeat(90));
+        DirBuilder::new().mode(0o700).create(&deep).unwrap();
+        let place = Place::make(|name| match name {
+            "XDG_RUNTIME_DIR" => Some(deep.clone().into()),
+            "TMPDIR" => Some(temporary.path().into()),
+            _ => None,
+        });
+        assert!(place.unwrap().home().starts_with(temporary.path()));
+        assert_eq!(entries(&deep), 0);
+        let refused = Place::in_one_of([], deep.clone()).unwrap_err();
+        assert!(refused.to_string().contains("set TMPDIR"), "{refused}");
+        let why = refused.source.to_string();
+        assert_eq!(why, "its path is too long for a socket below it");
+    }
+
+    #[test]
+    fn where_a_directory_takes_no_place_the_next_one_does() {
+        let good = base();
+        let file = good.path().join("file");
+        fs::write(&file, "").unwrap();
+        let place = Place::in_one_of([file.clone()], good.path().to_owned()).unwrap();
+        assert!(place.home().starts_with(good.path()));
+        let refused = Place::in_one_of([file.clone()], file.clone()).unwrap_err();
+        assert!(refused.to_string().starts_with(file.to_str().unwrap()));
     }
 
     #[test]
