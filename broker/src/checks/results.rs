@@ -142,6 +142,7 @@ impl Checks {
             hashed_credential: subject.hashed.as_ref().map(|hashed| hashed.as_str().into()),
         };
         let text = serde_json::to_string(&details)?;
+        self.secrets.note_checked(name, &checked);
         if self.is_still(name, version)
             && let Err(error) = self.vault.keep_check(name, checked.clone(), text).await
         {

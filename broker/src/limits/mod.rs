@@ -156,7 +156,8 @@ impl Limits {
         }
     }
 
-    /// Since when GitHub refuses the stored token behind a lease. With an App no stored value is used at GitHub.
+    /// Since when GitHub refuses the stored token behind a lease: of a `raw` lease the one that was handed out, also
+    /// where another one is in use now. With an App no stored value is used at GitHub.
     fn rejected_behind(&self, lease: &Lease) -> Option<Timestamp> {
         let policies = self.policies.in_force();
         let declared = policies.set.secret(&lease.secret)?;
@@ -164,11 +165,17 @@ impl Limits {
             return None;
         }
         let in_use = self.secrets.hash_in_use(declared);
-        let known = lease.hashed_credential();
-        if known.is_some() && known != in_use.as_ref() {
-            return None;
+        match lease.hashed_credential() {
+            Some(known) if Some(known) != in_use.as_ref() => match lease.deliver {
+                Delivery::Raw => {
+                    let (secret, version) = (&lease.secret, lease.version);
+                    self.secrets.value_rejected_since(secret, known, version)
+                }
+                // What it opened last is not what its next request is made with.
+                Delivery::Proxy | Delivery::Installation => None,
+            },
+            _ => self.secrets.rejected_since(declared),
         }
-        self.secrets.rejected_since(declared)
     }
 
     /// GitHub as operators see it: host, circuit breaker, and what each principal has left.

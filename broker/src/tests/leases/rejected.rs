@@ -85,11 +85,35 @@ fn a_lease_on_a_value_that_github_refused_says_so_until_there_is_a_new_one() {
     assert_eq!(taken["rejected_since"], Value::Null, "{taken}");
     assert_eq!(secret(&broker)["state"], "ok");
     assert_eq!(warnings(&broker), [""; 0]);
-    // A lease on the old value is not one on the new value, whatever becomes of that.
-    github.change(|state| state.revoke(canary::CLASSIC_TWO));
-    checked(&broker, NAME);
+    // Who was handed the old value still has it, and GitHub still refuses it.
     let shown = broker.http("GET", &path_of(&before), "").json();
-    assert_eq!(shown["rejected_since"], Value::Null, "{shown}");
+    assert_eq!(shown["rejected_since"], check["checked_at"], "{shown}");
+}
+
+#[test]
+fn a_lease_says_of_the_value_it_handed_out_that_it_is_refused_whatever_is_in_use_now() {
+    let github = github();
+    let broker = broker(&github, "off");
+    let refused = lease(&broker);
+    github.change(|state| state.revoke(canary::CLASSIC));
+    let check = checked(&broker, NAME);
+    broker.set(NAME, canary::CLASSIC_TWO);
+    let accepted = lease(&broker);
+    let since = |lease: &Value| {
+        let shown = broker.http("GET", &path_of(lease), "").json();
+        shown["rejected_since"].clone()
+    };
+    assert_eq!(since(&refused), check["checked_at"]);
+    assert_eq!(since(&accepted), Value::Null);
+    // Also where the vault keeps a check of the new value alone.
+    checked(&broker, NAME);
+    assert_eq!(since(&refused), check["checked_at"]);
+    assert_eq!(since(&accepted), Value::Null);
+    // What GitHub says of a later value says nothing of one that was replaced.
+    broker.set(NAME, canary::CLASSIC);
+    let check = checked(&broker, NAME);
+    assert_eq!(since(&refused), check["checked_at"]);
+    assert_eq!(since(&accepted), Value::Null);
 }
 
 #[test]
@@ -100,6 +124,9 @@ fn a_value_that_is_refused_at_a_use_is_rejected_before_any_check() {
     lease(&broker);
     wait::until(|| secret(&broker)["state"] == "rejected");
     assert!(lease(&broker)["rejected_since"].is_string());
+    // The next round is due.
+    broker.clock.advance(Duration::from_secs(2));
+    broker.poll();
     let asked = github.calls("GET /rate_limit");
     assert_eq!(
         asked, 1,
