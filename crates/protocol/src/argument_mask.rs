@@ -19,12 +19,18 @@ pub fn masked(text: &str, arguments: impl IntoIterator<Item = OsString>) -> Stri
     for argument in arguments.filter_map(|argument| argument.into_string().ok()) {
         let words = argument.split(|c| !token_shape::is_part(c));
         for part in std::iter::once(&*argument).chain(words) {
-            if token_shape::of(part) != Shape::Unknown {
+            if is_token(part) {
                 text = text.replace(part, MASK);
             }
         }
     }
     text
+}
+
+/// Whether a text is a token by its first characters.
+fn is_token(text: &str) -> bool {
+    let prefixes = &token_shape::PREFIXES;
+    token_shape::of(text) != Shape::Unknown || prefixes.iter().any(|one| text.starts_with(one))
 }
 
 /// The text with a mask behind every known prefix that has the rest of a token behind it.
@@ -35,7 +41,8 @@ fn without_tokens(text: &str) -> String {
         let token = token_shape::PREFIXES.iter().find_map(|prefix| {
             let body = rest.strip_prefix(prefix)?;
             let after = body.trim_start_matches(token_shape::is_part);
-            (body.len() - after.len() >= SHORTEST_BODY).then_some((*prefix, after))
+            let is_one = body.len() - after.len() >= SHORTEST_BODY;
+            (is_one && token_shape::may_follow(&masked)).then_some((*prefix, after))
         });
         if let Some((prefix, after)) = token {
             masked.push_str(prefix);
@@ -91,8 +98,29 @@ mod tests {
     #[test]
     fn a_whole_token_is_masked_also_where_no_argument_has_it() {
         for prefix in token_shape::PREFIXES {
-            let text = mask(&format!("héllo x{prefix}0123456789abcdef0123."), &[]);
-            assert_eq!(text, format!("héllo x{prefix}[masked]"));
+            for before in ["héllo ", "=", "x-", "a\\n"] {
+                let text = mask(&format!("{before}{prefix}0123456789abcdef0123."), &[]);
+                assert_eq!(text, format!("{before}{prefix}[masked]"));
+            }
+        }
+    }
+
+    #[test]
+    fn an_argument_with_any_prefix_is_masked_however_short_it_is() {
+        for prefix in token_shape::PREFIXES {
+            let argument = format!("{prefix}x");
+            let text = mask(&format!("cannot read {argument}"), &[&argument]);
+            assert_eq!(text, "cannot read [masked]");
+        }
+    }
+
+    #[test]
+    fn a_prefix_in_the_middle_of_a_word_is_none() {
+        for word in [
+            "devops_configuration_of_team",
+            "laughs_at_everything_at_once",
+        ] {
+            assert_eq!(mask(word, &[word]), word);
         }
     }
 

@@ -57,6 +57,15 @@ pub const fn is_part(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
 }
 
+/// Whether a token may begin behind this text: not in the middle of a word, as in `devops_…`. The letter of an escape,
+/// as in `\n`, belongs to no word.
+#[must_use]
+pub fn may_follow(before: &str) -> bool {
+    let mut last = before.chars().rev();
+    let in_word = last.next().is_some_and(|c| c.is_ascii_alphanumeric());
+    !in_word || last.next() == Some('\\')
+}
+
 /// Whether a token that lasts is somewhere in the text.
 #[must_use]
 pub fn holds_one(text: &str) -> bool {
