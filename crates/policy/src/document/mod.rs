@@ -12,6 +12,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use broker_protocol::similar::did_you_mean;
+use broker_protocol::token_shape;
 use toml::de::DeTable;
 
 pub(super) use self::item::{Item, printable};
@@ -201,26 +202,18 @@ impl<'d> Table<'d> {
 
 /// Where something with the shape of a GitHub token or of a private key begins.
 ///
-/// The prefixes are GitHub's documented ones and that of a proxy token. The rest of GitHub's is opaque and
-/// has changed its length before; twenty characters are more than a name has by chance.
+/// The rest of GitHub's tokens is opaque and has changed its length before; twenty characters are more than a name has
+/// by chance.
 fn secret_in(text: &str) -> Option<usize> {
     let token = |at: usize, prefix: &str| {
-        let rest = text.as_bytes().get(at + prefix.len()..).unwrap_or_default();
+        let (before, rest) = text.split_at_checked(at).unwrap_or_default();
+        let rest = rest.as_bytes().get(prefix.len()..).unwrap_or_default();
         let tail = rest
             .iter()
             .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_');
-        tail.count() >= 20
+        tail.count() >= 20 && token_shape::may_follow(before)
     };
-    let tokens = [
-        "ghp_",
-        "gho_",
-        "ghu_",
-        "ghs_",
-        "ghr_",
-        "github_pat_",
-        "tkp_",
-    ];
-    let tokens = tokens.iter().filter_map(|prefix| {
+    let tokens = token_shape::PREFIXES.iter().filter_map(|prefix| {
         let mut places = text.match_indices(prefix);
         places.find(|(at, _)| token(*at, prefix)).map(|(at, _)| at)
     });

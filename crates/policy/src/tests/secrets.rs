@@ -120,6 +120,13 @@ fn a_value_in_a_policy_is_refused_and_never_repeated() {
         );
         assert!(!errors.contains("c4nary"), "{errors}");
     }
+    for prefix in broker_protocol::token_shape::PREFIXES {
+        let text = format!("[secret.bot]\nkind = 'classic'\n# {prefix}c4naryc4naryc4naryc4nary\n");
+        let errors = load("", &text).unwrap_err();
+        assert!(errors.contains("this looks like a secret"), "{errors}");
+    }
+    let word = "[secret.bot]\nkind = 'classic'\n# see devops_configuration_of_the_team\n";
+    assert!(load("", word).is_ok());
     // A name that merely begins so is a name.
     assert!(load("", "[secret.bot]\nkind = 'classic'\nsource = 'env:ghp_x'\n").is_ok());
 }

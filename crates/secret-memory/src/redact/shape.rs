@@ -233,3 +233,19 @@ fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
 
 /// Letters: Base64 of the shortest token.
 const MIN_ENCODED: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_prefixes_of_tokens_are_those_that_all_else_knows() {
+        let others = [TokenKind::Jwt, TokenKind::PrivateKey];
+        let tokens = SHAPES.iter().filter(|shape| !others.contains(&shape.kind));
+        let here: BTreeSet<_> = tokens.map(|shape| shape.prefix).collect();
+        let there = broker_protocol::token_shape::PREFIXES.map(str::as_bytes);
+        assert_eq!(here, BTreeSet::from(there));
+    }
+}
