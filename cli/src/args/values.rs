@@ -1,6 +1,8 @@
 //! Values of options that are parsed here and nowhere else.
 
-use broker_protocol::names::{Delivery, Level, NameError, PermissionName, Purpose};
+use broker_protocol::names::{
+    Delivery, Level, NameError, NoAccountName, PermissionName, Purpose, check_account,
+};
 use broker_protocol::source::{BadSource, SourceSpec};
 use clap::ValueEnum;
 
@@ -64,13 +66,10 @@ pub(crate) fn permission(text: &str) -> Result<(PermissionName, Level), String> 
 
 /// The name of an account or a group, as policies take it.
 pub(super) fn account(text: &str) -> Result<String, String> {
-    let bad = |c: char| c.is_control() || c.is_whitespace() || matches!(c, ':' | '/' | ',' | '*');
-    if text.is_empty() || text.len() > 256 || text.contains(bad) {
-        return Err("not the name of an account or a group".to_owned());
-    }
-    if text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err("a number; give the name (`getent passwd NUMBER` has it)".to_owned());
-    }
+    check_account(text).map_err(|why| match why {
+        NoAccountName::Impossible => "not the name of an account or a group",
+        NoAccountName::Number => "a number; give the name (`getent passwd NUMBER` has it)",
+    })?;
     Ok(text.to_owned())
 }
 

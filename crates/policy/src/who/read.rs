@@ -1,5 +1,7 @@
 //! Reads `caller = { … }`, and refuses what no caller can be.
 
+use broker_protocol::names::{NoAccountName, check_account};
+
 use super::{Accounts, Attribute, Host, UNKNOWN_ACCOUNT, Who};
 use crate::document::{Item, Table, printable};
 
@@ -123,18 +125,18 @@ fn group(item: Item<'_>, accounts: &dyn Accounts) -> Option<Attribute> {
     Some(Attribute::Group(name.into(), found))
 }
 
-/// Not what `useradd` accepts, which differs, but what cannot be a line of `/etc/passwd`.
 fn account_name<'d>(item: Item<'d>, number: &str) -> Option<&'d str> {
     let name = item.text()?;
-    let bad = |c: char| c.is_control() || c.is_whitespace() || matches!(c, ':' | '/' | ',' | '*');
-    if name.is_empty() || name.len() > 256 || name.contains(bad) {
-        let (key, name) = (item.key, printable(name));
-        return item.refuse(format!("`{name}` is not the name of a {key}"));
+    match check_account(name) {
+        Ok(()) => Some(name),
+        Err(NoAccountName::Impossible) => {
+            let (key, name) = (item.key, printable(name));
+            item.refuse(format!("`{name}` is not the name of a {key}"))
+        }
+        Err(NoAccountName::Number) => {
+            item.refuse(format!("`{name}` is a number: write `{number} = {name}`"))
+        }
     }
-    if name.bytes().all(|b| b.is_ascii_digit()) {
-        return item.refuse(format!("`{name}` is a number: write `{number} = {name}`"));
-    }
-    Some(name)
 }
 
 /// The full name of a running service or scope, as systemd allows it.
