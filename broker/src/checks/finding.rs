@@ -109,12 +109,9 @@ impl FindingKind {
     }
 }
 
-/// GitHub's own words, as a hint.
+/// GitHub's own words, as a hint. A refusal without words is none of GitHub's.
 pub(super) fn github_says(said: &Said) -> String {
-    match said.as_str() {
-        "" => "GitHub does not say why; ask an owner of the organization".to_owned(),
-        words => format!("GitHub says: “{words}”"),
-    }
+    format!("GitHub says: “{}”", said.as_str())
 }
 
 /// The line of a policy that declares this, and where it goes.

@@ -46,7 +46,7 @@ pub(super) async fn undeclared(
         (used, _) => format!("repositories = {}", quoted_list(used)),
     };
     let mut findings = vec![FindingKind::REPOSITORY.undeclared(
-        "no repositories are declared, so none is tried",
+        "no repositories are declared, so what it is meant to reach is not known",
         write_line(&line, subject.declared),
     )];
     if !reached.is_empty() {

@@ -2,6 +2,7 @@
 
 use broker_github::links;
 use broker_policy::{SecretDeclaration, SecretKind};
+use broker_protocol::counted::counted;
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::{NextStep, RotationStep, WaitsFor};
 use broker_vault::rotation_state::{Due, EndedBy, Phase, Rotation};
@@ -33,9 +34,8 @@ impl Rotations {
         };
         let text = match due {
             Due::Push => {
-                let count = self.sinks_pending(name).len();
-                let noun = if count == 1 { "sink" } else { "sinks" };
-                format!("write the value in use to {count} {noun}")
+                let count = self.sinks_pending(name).len() as u64;
+                format!("write the value in use to {}", counted(count, "sink"))
             }
             Due::Verify => "ask GitHub with the stored new value".to_owned(),
             Due::Confirm => format!(
