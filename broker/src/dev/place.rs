@@ -274,7 +274,7 @@ mod tests {
         });
         assert!(place.unwrap().home().starts_with(temporary.path()));
         assert_eq!(entries(&deep), 0);
-        let refused = Place::in_one_of([], deep.clone()).unwrap_err();
+        let refused = Place::in_one_of([], deep).unwrap_err();
         assert!(refused.to_string().contains("set TMPDIR"), "{refused}");
         let why = refused.source.to_string();
         assert_eq!(why, "its path is too long for a socket below it");

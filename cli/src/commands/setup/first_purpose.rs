@@ -90,7 +90,7 @@ impl Steps<'_> {
         ];
         let differs = differs.into_iter().find(|(_, differs)| *differs);
         self.differs_in_secret(view)
-            .or(differs.map(|(option, _)| option))
+            .or_else(|| differs.map(|(option, _)| option))
     }
 
     fn differs_in_secret(&self, view: &PurposeView) -> Option<&'static str> {
