@@ -92,18 +92,26 @@ impl Terminal {
     /// Types this once the terminal has stopped showing what is typed, as a user who reads the
     /// prompt first does.
     pub fn type_unseen(&mut self, text: &str) {
-        until(|| {
-            let settings = tcgetattr(&self.screen).unwrap();
-            !settings.local_flags.contains(LocalFlags::ECHO)
-        });
+        until(|| !self.echoes());
         self.type_in(text);
     }
 
     /// Waits for the end; what was shown since the last `expect`, and how it ended.
     pub fn end(mut self) -> (String, ExitStatus) {
+        self.wait()
+    }
+
+    /// The same, and goes on holding the terminal.
+    pub fn wait(&mut self) -> (String, ExitStatus) {
         while self.read_more() {}
         let status = self.child.wait().unwrap();
         (std::mem::take(&mut self.shown), status)
+    }
+
+    /// Whether what is typed is shown.
+    pub fn echoes(&self) -> bool {
+        let settings = tcgetattr(&self.screen).unwrap();
+        settings.local_flags.contains(LocalFlags::ECHO)
     }
 
     /// Waits for the end, and answers what is asked; all that was shown, and how it ended.

@@ -80,7 +80,7 @@ const LINES: &[(&str, &[&str])] = &[
     ("The broker itself:", &["tokenctl status"]),
 ];
 
-const END: &str = "\nCtrl-C here ends it, and removes all of it.\n";
+const END: &str = "\nCtrl-C here ends it, and removes all of it. Then, in the other terminal:\n\n    unset TOKEND_HOME\n";
 
 #[cfg(test)]
 mod tests {

@@ -191,3 +191,32 @@ fn what_an_interrupted_command_wrote_is_loaded_first() {
         out(&got)
     );
 }
+
+#[test]
+fn a_purpose_gets_no_name_that_a_file_has() {
+    let broker = broker(|held| {
+        held.secrets = vec![secret("second")];
+        held.purposes.clear();
+    });
+    fs::write(broker.policy("second.toml"), "[secret.second]\n").unwrap();
+    let got = setup(
+        &broker,
+        &["--repo", "acme/site", "--permission", "issues=read"],
+    );
+    assert!(
+        out(&got).contains("policy new second-2 --secret second"),
+        "{}{}",
+        out(&got),
+        err(&got)
+    );
+}
+
+#[test]
+fn a_broker_to_try_is_not_set_up() {
+    let dev = r#"{"version":"1","dev":true,"locked":false,"ready":true,"not_ready":[],"operator":true,"own_leases":0,
+        "caller":{"uid":0,"gid":0,"pid":1,"unit":null,"user_unit":null,"exe":null}}"#;
+    let broker = FakeBroker::answering(move |_| (200, dev.to_owned()));
+    let got = setup(&broker, &["--no-recovery"]);
+    assert!(err(&got).contains("is `tokend --dev`"), "{}", err(&got));
+    assert!(!broker.home.path().join("vault.db").exists());
+}

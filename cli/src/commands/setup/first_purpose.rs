@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::path::Path;
 
 use broker_protocol::api::{PurposeList, PurposeView, SecretView};
 use broker_protocol::names::{Permissions, Purpose, RepoPattern, SecretName};
@@ -127,7 +128,10 @@ impl Steps<'_> {
         let secret = self.secret(secrets)?;
         let name = match &self.asked.purpose {
             Some(name) => name.clone(),
-            None => free_name(&secret.name, all)?,
+            None => {
+                let policies = &self.broker.places.policies;
+                free_name(&secret.name, all, policies)?
+            }
         };
         let repositories = self.repositories(secret)?;
         let permissions = self.permissions(secret)?;
@@ -205,8 +209,12 @@ impl Steps<'_> {
     }
 }
 
-/// A name that no purpose has.
-fn free_name(secret: &SecretName, all: &[PurposeView]) -> Result<Purpose, Failure> {
+/// A name that no purpose has, and no file: one of a secret may be called so.
+fn free_name(
+    secret: &SecretName,
+    all: &[PurposeView],
+    policies: &Path,
+) -> Result<Purpose, Failure> {
     let taken: BTreeSet<&str> = all.iter().map(|view| view.purpose.as_str()).collect();
     let name = purpose_name(secret);
     let name = name.as_ref().map_or("github", Purpose::as_str);
@@ -214,7 +222,11 @@ fn free_name(secret: &SecretName, all: &[PurposeView]) -> Result<Purpose, Failur
         1 => name.to_owned(),
         number => format!("{name}-{number}"),
     };
-    let free = (1..).map(numbered).find(|name| !taken.contains(&**name));
+    let is_free = |name: &String| {
+        let file = policies.join(format!("{name}.toml"));
+        !taken.contains(&**name) && file.symlink_metadata().is_err()
+    };
+    let free = (1..).map(numbered).find(is_free);
     let free = free.and_then(|name| name.parse().ok());
     free.ok_or_else(|| Failure::Usage("name the purpose with --purpose".to_owned()))
 }

@@ -67,6 +67,15 @@ impl Steps<'_> {
             return Ok(());
         };
         let places = &self.broker.places;
+        if status.dev {
+            return Err(Failure::with_hint(
+                format!(
+                    "the broker on {} is `tokend --dev`, which is not for use",
+                    places.socket.display()
+                ),
+                "unset TOKEND_HOME, and run `tokenctl setup` again",
+            ));
+        }
         let whose = match (status.operator, places.vault.exists()) {
             (true, true) => return Ok(()),
             (true, false) => format!("has its vault elsewhere than {}", places.vault.display()),
@@ -131,8 +140,8 @@ impl Steps<'_> {
             Some(file) => init.reading(file).run(),
             None => {
                 ui::line(
-                    "The recovery passphrase opens the vault if its root key is lost. Keep it apart\n\
-                     from this machine.",
+                    "The recovery passphrase opens the vault if its root key is lost. It has at\n\
+                     least 12 characters. Keep it apart from this machine.",
                 )?;
                 init.run()
             }

@@ -3,9 +3,13 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
+
+use nix::libc::SIGINT;
+use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
 
 use crate::error::Failure;
 use crate::shell::quoted;
@@ -59,6 +63,8 @@ impl PlainCommand {
             let opened = File::open(file).map_err(Failure::file("read", file))?;
             command.stdin(Stdio::from(opened));
         }
+        // A hidden prompt that is interrupted leaves the terminal as it was while hidden.
+        let terminal = tcgetattr(io::stdin()).ok();
         let not_run =
             |error| Failure::new(format!("cannot run {}: {error}", self.program.display()));
         let status = match self.hides {
@@ -71,6 +77,14 @@ impl PlainCommand {
         };
         if status.success() {
             return Ok(());
+        }
+        if let Some(modes) = &terminal {
+            // What cannot be put back is not worse than it is now.
+            tcsetattr(io::stdin(), SetArg::TCSANOW, modes).unwrap_or_default();
+        }
+        if status.signal() == Some(SIGINT) {
+            let stopped = Failure::with_hint("setup was stopped", "`tokenctl setup` continues");
+            return Err(stopped.exiting_with(130));
         }
         let code = status.code().and_then(|code| u8::try_from(code).ok());
         let stopped = Failure::with_hint(
