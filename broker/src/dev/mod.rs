@@ -1,8 +1,9 @@
 //! `tokend --dev`: a broker to try, with made-up tokens and no GitHub, in a place that is gone afterwards.
 //!
 //! It starts as any other does, on paths and files that are written here. What sets it apart is in its
-//! configuration ([`Config::into_dev`](crate::config::Config::into_dev)), and asked for where a broker reaches beyond its own files: GitHub, the
-//! sources of values, the keyring, systemd. It reads nothing of the environment but where to be.
+//! configuration ([`Config::into_dev`](crate::config::Config::into_dev)), and asked for where a broker reaches beyond
+//! its own files: GitHub, the sources of values, the keyring, systemd. It reads nothing of the environment but where to
+//! be.
 
 mod lines;
 mod place;
