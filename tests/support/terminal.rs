@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::openpty;
 use nix::sys::termios::{LocalFlags, tcgetattr};
@@ -36,6 +37,10 @@ impl Terminal {
     /// terminal.
     pub fn start(command: &Command) -> Self {
         let pty = openpty(None, None).unwrap();
+        // Another test may start a program just now, which would hold this terminal open.
+        for end in [&pty.master, &pty.slave] {
+            fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
+        }
         let own = || Stdio::from(pty.slave.try_clone().unwrap());
         // `setsid` becomes the program: pid and exit status are the program's own.
         let mut session = Command::new("setsid");
