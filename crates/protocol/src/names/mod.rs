@@ -1,7 +1,11 @@
 //! Names, parsed once at the edge; code below it cannot hold a bad one.
 //!
 //! Every type here has one way in, [`FromStr`], and serialises as the text it was parsed from.
-//! The limits are ours unless a line says otherwise.
+//! The limits are ours unless a line says otherwise. Words of closed lists are in `word`, names of the machine's accounts
+//! in `account`.
+
+mod account;
+mod word;
 
 use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
@@ -11,6 +15,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+pub use self::account::{NoAccountName, check_account};
+pub use self::word::{Delivery, EnforcedBy, Level};
 use crate::address;
 
 /// Why a text is not the name it was meant to be. The message says what would be one.
@@ -197,109 +203,8 @@ name!(
     }
 );
 
-/// The second half of a permission. Each level includes those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// May read.
-    Read,
-    /// May read and change.
-    Write,
-    /// May read, change and administer.
-    Admin,
-}
-
-impl Level {
-    /// The level as GitHub writes it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Admin => "admin",
-        }
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Level {
-    type Err = NameError;
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        match text {
-            "read" => Ok(Self::Read),
-            "write" => Ok(Self::Write),
-            "admin" => Ok(Self::Admin),
-            _ => Err(NameError::new(text, "a level (read, write or admin)")),
-        }
-    }
-}
-
 /// Permissions by name, in the order of their names so that output and hashes repeat.
 pub type Permissions = BTreeMap<PermissionName, Level>;
-
-/// What the caller gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Delivery {
-    /// A GitHub installation token minted for this lease.
-    Installation,
-    /// A broker token that only the broker's own GitHub endpoint honours.
-    Proxy,
-    /// The stored token itself: the lease only records exposure.
-    Raw,
-}
-
-impl Delivery {
-    /// The delivery as policies and answers write it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Installation => "installation",
-            Self::Proxy => "proxy",
-            Self::Raw => "raw",
-        }
-    }
-
-    /// Who holds the caller to the lease's scope and end.
-    #[must_use]
-    pub const fn enforced_by(self) -> EnforcedBy {
-        match self {
-            Self::Installation => EnforcedBy::Github,
-            Self::Proxy => EnforcedBy::Broker,
-            Self::Raw => EnforcedBy::NoOne,
-        }
-    }
-}
-
-/// Who enforces the scope and the end of the lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EnforcedBy {
-    /// GitHub itself.
-    Github,
-    /// The broker, for each request.
-    Broker,
-    /// No one: the caller holds the stored token.
-    #[serde(rename = "none")]
-    NoOne,
-}
-
-impl EnforcedBy {
-    /// Who, as answers write it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Github => "github",
-            Self::Broker => "broker",
-            Self::NoOne => "none",
-        }
-    }
-}
 
 /// Lower-case words joined by single hyphens.
 fn is_kebab(text: &str) -> bool {
@@ -307,32 +212,6 @@ fn is_kebab(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && text.bytes().all(good)
         && text.split('-').all(|word| !word.is_empty())
-}
-
-/// Why a text is not the name of an account or a group of the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoAccountName {
-    /// No line of `/etc/passwd` can have it.
-    Impossible,
-    /// It is a number, which stands for an account but is not its name.
-    Number,
-}
-
-/// Checks the name of an account or a group of the machine: not what `useradd` accepts, which differs, but what can
-/// be in a line of `/etc/passwd`.
-///
-/// # Errors
-///
-/// [`NoAccountName`].
-pub fn check_account(text: &str) -> Result<(), NoAccountName> {
-    let bad = |c: char| c.is_control() || c.is_whitespace() || matches!(c, ':' | '/' | ',' | '*');
-    if text.is_empty() || text.len() > 256 || text.contains(bad) {
-        return Err(NoAccountName::Impossible);
-    }
-    if text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(NoAccountName::Number);
-    }
-    Ok(())
 }
 
 /// GitHub logins: at most 39 characters, letters, digits and inner hyphens. An underscore appears
@@ -373,28 +252,6 @@ mod tests {
     }
 
     #[test]
-    fn an_accounts_name_is_whatever_a_line_of_passwd_can_have_and_no_number() {
-        for name in [
-            "alice",
-            "DOMAIN\\alice",
-            "alice@example.org",
-            "a1",
-            "1a",
-            "ä",
-        ] {
-            assert_eq!(check_account(name), Ok(()), "{name}");
-        }
-        for bad in ["", "a b", "a:b", "a/b", "a,b", "*", "a\n", &"a".repeat(257)] {
-            assert_eq!(
-                check_account(bad),
-                Err(NoAccountName::Impossible),
-                "{bad:?}"
-            );
-        }
-        assert_eq!(check_account("1000"), Err(NoAccountName::Number));
-    }
-
-    #[test]
     fn a_message_never_carries_control_characters_or_a_whole_novel() {
         let error = format!("\x1b[2J{}", "x".repeat(500))
             .parse::<Purpose>()
@@ -418,19 +275,5 @@ mod tests {
         ] {
             assert!(bad.parse::<RepoPattern>().is_err(), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn who_enforces_a_lease_is_called_the_same_in_text_and_json() {
-        for deliver in [Delivery::Installation, Delivery::Proxy, Delivery::Raw] {
-            let who = deliver.enforced_by();
-            let json = serde_json::to_string(&who).unwrap();
-            assert_eq!(json, format!("\"{}\"", who.as_str()));
-        }
-    }
-
-    #[test]
-    fn levels_are_ordered() {
-        assert!(Level::Read < Level::Write && Level::Write < Level::Admin);
     }
 }
