@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fake_broker::{FakeBroker, err, out};
+use crate::fake_broker::{FakeBroker, err, operators_status, out};
 
 /// A broker to which this happened, as its operators see it.
 fn broker(github: &Value, secret: &Value, probed: &Value) -> FakeBroker {
@@ -11,7 +11,6 @@ fn broker(github: &Value, secret: &Value, probed: &Value) -> FakeBroker {
 
 /// The same, with more of its status.
 fn broker_with(github: &Value, secret: &Value, probed: &Value, more: &Value) -> FakeBroker {
-    let at = "2026-11-21T07:00:00Z";
     let mut held = json!({
         "name": "site-token", "declared": true, "kind": "classic", "owner": null, "scopes": [],
         "source": "op://Tokens/site/credential", "purposes": [], "state": "ok", "deadline": null,
@@ -22,24 +21,12 @@ fn broker_with(github: &Value, secret: &Value, probed: &Value, more: &Value) -> 
     held.as_object_mut()
         .unwrap()
         .extend(secret.as_object().unwrap().clone());
-    let status = json!({
-        "version": env!("CARGO_PKG_VERSION"), "locked": false, "ready": true, "not_ready": [],
-        "caller": {"uid": 0, "gid": 0, "pid": 1, "unit": null, "user_unit": null, "exe": null},
-        "operator": true, "own_leases": 0,
-        "broker": {
-            "started_at": at, "pid": 1, "root_key": "passphrase",
-            "root_key_in_force": {
-                "version": 1, "since": at, "seals": 1, "most_seals": 4294967296_u64,
-                "rekey_every": null, "deadline": null, "needs": null, "recovery": false,
-            },
-            "live_leases": 0, "raw_leases": 0, "audit_records": 1, "audit_head": "00",
-            "audit_key": "", "audit_fault": null, "purposes": 0, "policies_loaded_at": at,
-            "policy_fault": null, "policy_files_changed": ["a.toml", "b.toml", "c.toml", "d.toml"],
-            "memory_locked": true, "github": github, "secrets": [held],
-            "warnings": held["warnings"],
-        },
-    });
-    let mut status = status;
+    let mut status = operators_status();
+    let broker = &mut status["broker"];
+    broker["github"] = github.clone();
+    broker["policy_files_changed"] = json!(["a.toml", "b.toml", "c.toml", "d.toml"]);
+    broker["warnings"] = held["warnings"].clone();
+    broker["secrets"] = json!([held]);
     for part in ["", "/broker"] {
         let part = status.pointer_mut(part).unwrap().as_object_mut().unwrap();
         let known: Vec<String> = part.keys().cloned().collect();

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use broker_protocol::error::Problem;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// One request as it came.
 #[derive(Debug, Clone)]
@@ -139,7 +139,7 @@ pub(crate) fn err(output: &Output) -> &str {
 
 /// A purpose that gives the caller contents of all of `acme/*`.
 pub(crate) fn purpose(name: &str, deliver: &str) -> Value {
-    serde_json::json!({
+    json!({
         "purpose": name, "about": null, "secret": "s", "deliver": deliver, "rule": "x.toml#1",
         "repositories": ["acme/*"], "organization": null, "permissions": {"contents": "write"},
         "ttl_default": 900, "ttl_max": 3600
@@ -155,7 +155,7 @@ pub(crate) fn rejected_lease(token: &str) -> String {
 
 /// The answer to a request for a lease.
 pub(crate) fn lease(token: &str) -> String {
-    serde_json::json!({
+    json!({
         "lease": "0123456789abcdef0123456789abcdef", "token": token, "deliver": "raw",
         "enforced_by": "none", "purpose": "label-sync", "secret": "org-label-sync-token",
         "rule": "label-sync.toml#1", "repositories": ["acme/*"], "organization": null,
@@ -193,4 +193,25 @@ fn read(stream: &mut UnixStream) -> Seen {
         }
         bytes.extend_from_slice(&part[..size]);
     }
+}
+
+/// The status of a broker without secrets, as its operators see it.
+pub(crate) fn operators_status() -> Value {
+    let at = "2026-11-21T07:00:00Z";
+    json!({
+        "version": env!("CARGO_PKG_VERSION"), "locked": false, "ready": true, "not_ready": [],
+        "caller": {"uid": 0, "gid": 0, "pid": 1, "unit": null, "user_unit": null, "exe": null},
+        "operator": true, "own_leases": 0,
+        "broker": {
+            "started_at": at, "pid": 1, "root_key": "passphrase",
+            "root_key_in_force": {
+                "version": 1, "since": at, "seals": 1, "most_seals": 4294967296_u64,
+                "rekey_every": null, "deadline": null, "needs": null, "recovery": false,
+            },
+            "live_leases": 0, "raw_leases": 0, "audit_records": 1, "audit_head": "00",
+            "audit_key": "", "audit_fault": null, "purposes": 0, "policies_loaded_at": at,
+            "policy_fault": null, "policy_files_changed": [], "memory_locked": true,
+            "secrets": [], "warnings": [],
+        },
+    })
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::fake_broker::{FakeBroker, err, out, purpose};
+use crate::fake_broker::{FakeBroker, err, operators_status, out, purpose};
 
 /// What the broker has.
 struct Held {
@@ -27,23 +27,9 @@ fn secret(name: &str) -> Value {
 }
 
 fn status(held: &Held) -> Value {
-    let at = "2026-11-20T06:00:00Z";
-    json!({
-        "version": env!("CARGO_PKG_VERSION"), "locked": false, "ready": true, "not_ready": [],
-        "caller": {"uid": 0, "gid": 0, "pid": 1, "unit": null, "user_unit": null, "exe": null},
-        "operator": true, "own_leases": 0,
-        "broker": {
-            "started_at": at, "pid": 1, "root_key": "passphrase",
-            "root_key_in_force": {
-                "version": 1, "since": at, "seals": 1, "most_seals": 4294967296_u64,
-                "rekey_every": null, "deadline": null, "needs": null, "recovery": false,
-            },
-            "live_leases": 0, "raw_leases": 0, "audit_records": 1, "audit_head": "00",
-            "audit_key": "", "audit_fault": null, "purposes": 0, "policies_loaded_at": at,
-            "policy_fault": null, "policy_files_changed": held.changed,
-            "memory_locked": true, "secrets": [], "warnings": [],
-        },
-    })
+    let mut status = operators_status();
+    status["broker"]["policy_files_changed"] = json!(held.changed);
+    status
 }
 
 fn answer(held: &mut Held, line: &str) -> Value {

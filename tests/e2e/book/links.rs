@@ -125,12 +125,7 @@ fn targets(text: &str) -> Vec<(usize, String)> {
 /// The anchors of a page's headings, as mdBook and GitHub make them.
 fn anchors(text: &str) -> BTreeSet<String> {
     let mut anchors = BTreeSet::new();
-    let mut fenced = false;
-    for line in text.lines() {
-        fenced ^= line.starts_with("```");
-        let Some(heading) = heading_of(line).filter(|_| !fenced) else {
-            continue;
-        };
+    for heading in unfenced(text).filter_map(|(_, line)| heading_of(line)) {
         let mut anchor = String::new();
         for character in heading.chars() {
             match character {

@@ -5,15 +5,14 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use super::read;
+use super::commands::block;
 
 /// The block of shell with this function.
 fn function(name: &str) -> String {
-    let page = read("docs/how-to/run-scripts.md");
-    let blocks = page.split("```sh\n").skip(1);
-    let mut blocks = blocks.map(|rest| rest.split("```").next().unwrap());
-    let block = blocks.find(|block| block.starts_with(&format!("{name}() {{")));
-    block.expect("the page has it").to_owned()
+    let blocks = block::of("docs/how-to/run-scripts.md").into_iter();
+    let mut texts = blocks.map(|block| block.text);
+    let text = texts.find(|text| text.starts_with(&format!("{name}() {{")));
+    text.expect("the page has it")
 }
 
 /// A program that others call by this name.

@@ -23,11 +23,11 @@ pub(super) const REASONS: [&str; 8] = [
 
 /// A block of commands.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Block {
+pub(in crate::book) struct Block {
     /// The line of its first command, counted from 1.
     pub(super) line: usize,
     /// As it stands there, without the indentation of a list.
-    pub(super) text: String,
+    pub(in crate::book) text: String,
     /// Whether it shows what the commands print: ```` ```console ````.
     pub(super) shows: bool,
     /// What its comment says.
@@ -59,7 +59,7 @@ pub(super) struct Run {
 }
 
 /// The blocks of commands of a page, in order.
-pub(super) fn of(page: &str) -> Vec<Block> {
+pub(in crate::book) fn of(page: &str) -> Vec<Block> {
     parse(&read(page)).unwrap_or_else(|wrong| panic!("{page}:{wrong}"))
 }
 

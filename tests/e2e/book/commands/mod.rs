@@ -2,7 +2,7 @@
 //!
 //! A page is a test. What a comment in front of a block can say is in `block.rs`, how blocks are run in `session.rs`.
 
-mod block;
+pub(super) mod block;
 mod demo;
 mod session;
 mod shown;
