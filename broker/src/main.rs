@@ -141,7 +141,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
             )
         }
         Command::Man { dir } => {
-            commands::man::write(Arguments::command(), &dir).map_err(|error| {
+            broker_manual::write(Arguments::command(), &dir).map_err(|error| {
                 format!("cannot write manual pages to {}: {error}", dir.display())
             })?;
             Ok(ExitCode::SUCCESS)

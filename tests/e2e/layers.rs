@@ -194,6 +194,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("broker-session-keyring", &[]),
     ("broker-tunnel", &[]),
     ("broker-https", &["broker-protocol"]),
+    ("broker-manual", &["broker-protocol"]),
     ("broker-policy", &["broker-protocol"]),
     ("broker-private-files", &["broker-protocol"]),
     ("broker-secret-memory", &["broker-protocol"]),

@@ -14,7 +14,6 @@ use serde_json::json;
 
 pub mod backup;
 pub mod init;
-pub mod man;
 pub mod policy;
 pub mod restore;
 mod typed;

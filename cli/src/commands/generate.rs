@@ -4,10 +4,8 @@
 //! purposes and secrets are proposed too (`candidates`).
 
 use std::ffi::OsString;
-use std::io;
 use std::path::Path;
 
-use broker_protocol::whole_file;
 use clap::CommandFactory as _;
 use clap_complete::CompleteEnv;
 use clap_complete::env::{Bash, EnvCompleter, Fish, Shells, Zsh};
@@ -41,53 +39,12 @@ pub(crate) fn completions(shell: Shell) -> Result<(), Failure> {
 
 /// Writes one page for each command, over those of an earlier run, and has `tokend` write its own.
 pub(crate) fn manual(dir: &Path, global: &Global) -> Result<(), Failure> {
-    own_pages(dir).map_err(Failure::file("write manual pages to", dir))?;
+    broker_manual::write(CommandLine::command(), dir)
+        .map_err(Failure::file("write manual pages to", dir))?;
     daemon::run_either_way(&["man"], &[dir.as_os_str().to_owned()], global)
-}
-
-fn own_pages(dir: &Path) -> io::Result<()> {
-    let mut command = CommandLine::command().disable_help_subcommand(true);
-    command.build();
-    pages(command, dir)
-}
-
-fn pages(command: clap::Command, dir: &Path) -> io::Result<()> {
-    for below in command.get_subcommands().filter(|it| !it.is_hide_set()) {
-        pages(below.clone(), dir)?;
-    }
-    let page = clap_mangen::Man::new(command);
-    let mut text = Vec::new();
-    page.render(&mut text)?;
-    whole_file::put_page(dir, &page.get_filename(), &text)
 }
 
 const NAME: &str = "tokenctl";
 
 /// Set by the completion script.
 const ASKED: &str = "TOKEND_COMPLETE";
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::symlink;
-
-    use super::*;
-
-    #[test]
-    fn pages_replace_older_pages_and_follow_no_link() {
-        let dir = tempfile::tempdir().unwrap();
-        own_pages(dir.path()).unwrap();
-        own_pages(dir.path()).unwrap();
-        let page = dir.path().join("tokenctl-get.1");
-        assert!(fs::read_to_string(&page).unwrap().contains(".TH"));
-        fs::remove_file(&page).unwrap();
-        let elsewhere = dir.path().join("elsewhere");
-        symlink(&elsewhere, &page).unwrap();
-        let error = own_pages(dir.path()).unwrap_err().to_string();
-        assert!(
-            error.contains("tokenctl-get.1: it is a symbolic link"),
-            "{error}"
-        );
-        assert!(!elsewhere.exists());
-    }
-}

@@ -218,18 +218,6 @@ fn taken(path: &Path, error: io::Error) -> io::Error {
     }
 }
 
-/// Puts a page of the manual into a directory, for everyone to read, in place of one of its name.
-///
-/// # Errors
-///
-/// What the system says, with the name of the page; what is not a file stays.
-pub fn put_page(dir: &Path, name: &str, text: &[u8]) -> io::Result<()> {
-    let mut page = WholeFile::beside(&dir.join(name), 0o644)?;
-    page.write_all(text)?;
-    page.put()
-        .map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
