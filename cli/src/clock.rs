@@ -79,13 +79,12 @@ pub(crate) fn short(moment: Timestamp) -> String {
 /// Parses `2027-02-20` (its first moment in UTC) or `2027-02-20T12:00:00Z`.
 pub(crate) fn parse(text: &str) -> Result<Timestamp, String> {
     let moment = if text.len() == 10 {
-        format!("{text}T00:00:00Z").parse()
+        format!("{text}T00:00:00Z").parse().ok()
     } else {
-        text.parse()
+        text.parse().ok()
     };
-    moment.map_err(|error: jiff::Error| {
-        format!("not a date (`2027-02-20`, or `2027-02-20T12:00:00Z`): {error}")
-    })
+    // What is wrong with it in the words of a library tells no one what to write.
+    moment.ok_or_else(|| "not a date (`2027-02-20`, or `2027-02-20T12:00:00Z`)".to_owned())
 }
 
 /// Parses the same, or how long ago it was: `1h`.

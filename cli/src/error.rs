@@ -118,14 +118,7 @@ impl Failure {
         match self {
             Self::Broker(error) => match error {
                 ClientError::Problem { problem, .. } => problem.code.exit_code(),
-                ClientError::NotThere(_)
-                | ClientError::Deserted(_)
-                | ClientError::Forbidden(_)
-                | ClientError::TooLong(_)
-                | ClientError::Connect { .. }
-                | ClientError::Silent(_)
-                | ClientError::Broken(_)
-                | ClientError::Cut => 4,
+                error if is_unreachable(error) => 4,
                 _ => 1,
             },
             Self::Usage(_) => 2,
@@ -142,13 +135,7 @@ impl Failure {
         match self {
             Self::Broker(error) | Self::Policies(error) => match error {
                 ClientError::Problem { problem, .. } => problem.code.as_str(),
-                ClientError::NotThere(_)
-                | ClientError::Deserted(_)
-                | ClientError::Forbidden(_)
-                | ClientError::Connect { .. }
-                | ClientError::Silent(_)
-                | ClientError::Broken(_)
-                | ClientError::Cut => "unreachable",
+                error if is_unreachable(error) => "unreachable",
                 _ => FAILED,
             },
             Self::Usage(_) => USAGE,
@@ -221,4 +208,19 @@ fn hint_for(error: &ClientError) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+/// Whether the broker cannot be reached, or left before its answer was whole.
+const fn is_unreachable(error: &ClientError) -> bool {
+    matches!(
+        error,
+        ClientError::NotThere(_)
+            | ClientError::Deserted(_)
+            | ClientError::Forbidden(_)
+            | ClientError::TooLong(_)
+            | ClientError::Connect { .. }
+            | ClientError::Silent(_)
+            | ClientError::Broken(_)
+            | ClientError::Cut
+    )
 }

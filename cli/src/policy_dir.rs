@@ -13,6 +13,7 @@ use toml_edit::{DocumentMut, Item};
 
 use crate::args::Kind;
 use crate::error::Failure;
+use crate::policy_file::no_directory;
 
 /// The files that the broker would read.
 pub(crate) struct PolicyDir {
@@ -32,10 +33,7 @@ impl PolicyDir {
     pub(crate) fn read(dir: &Path) -> Result<Self, Failure> {
         let entries = match fs::read_dir(dir) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(Failure::with_hint(
-                    format!("there is no directory {}", dir.display()),
-                    "`tokenctl init` creates it; --config names another configuration",
-                ));
+                return Err(no_directory(dir));
             }
             entries => entries.map_err(unreadable(dir))?,
         };

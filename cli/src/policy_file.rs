@@ -20,6 +20,7 @@ use toml_edit::{Array, InlineTable, Value};
 use crate::args::{Declaration, Kind, word};
 use crate::broker::Broker;
 use crate::error::Failure;
+use crate::shell;
 
 /// The table of a secret as a policy file has it. Empty lists and `None` are left out.
 pub(crate) fn secret_table(name: &SecretName, kind: Kind, declared: &Declaration) -> String {
@@ -69,7 +70,7 @@ pub(crate) fn require_writable(places: &Paths) -> Result<(), Failure> {
             ),
             format!(
                 "run it as the owner of that directory: sudo tokenctl --config {} …",
-                places.config.display()
+                shell::quoted(&places.config.to_string_lossy())
             ),
         )),
     }
@@ -90,7 +91,7 @@ fn is_there(path: &Path) -> Failure {
     )
 }
 
-fn no_directory(dir: &Path) -> Failure {
+pub(crate) fn no_directory(dir: &Path) -> Failure {
     Failure::with_hint(
         format!("there is no directory {}", dir.display()),
         "`tokenctl init` creates it; --config names another configuration",

@@ -9,6 +9,7 @@ use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
 use crate::error::Failure;
+use crate::shell;
 
 /// Whom a rule allows.
 #[derive(Clone)]
@@ -24,12 +25,10 @@ pub(crate) enum RuleFor {
 impl RuleFor {
     /// The rule, as lines of a policy file.
     pub(crate) fn text(&self) -> String {
-        format!("[[allow]]\ncaller = {}\n", self.caller())
-    }
-
-    /// What `caller` is in it.
-    pub(crate) fn caller(&self) -> InlineTable {
-        InlineTable::from_iter([self.attribute()])
+        format!(
+            "[[allow]]\ncaller = {}\n",
+            InlineTable::from_iter([self.attribute()])
+        )
     }
 
     /// Who, in a message.
@@ -44,7 +43,7 @@ impl RuleFor {
     /// The option of `policy allow` that names it.
     pub(crate) fn option(&self) -> String {
         let (key, name) = self.attribute();
-        format!("--{key} {name}")
+        format!("--{key} {}", shell::quoted(name))
     }
 
     fn attribute(&self) -> (&'static str, &str) {

@@ -11,6 +11,7 @@
 //!
 //! Not here: what to print.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -186,7 +187,12 @@ fn say(what: &str, text: impl Display) {
 
 fn report(object: &impl Serialize) {
     let text = serde_json::to_string(object).unwrap_or_default();
-    let line = format!("{}\n", masked(&text));
+    let text = masked(&text);
+    let text = match stderr_is_terminal() {
+        true => printable::json(&text),
+        false => Cow::Borrowed(&*text),
+    };
+    let line = format!("{text}\n");
     drop(io::stderr().lock().write_all(line.as_bytes()));
 }
 

@@ -28,7 +28,8 @@ Examples:
   tokenctl exec --env FROM=import --env TO=label-sync -- ./copy_labels.sh
 
 PURPOSE sets GH_TOKEN and GITHUB_TOKEN, and each --env NAME. An --env with a
-purpose of its own takes one lease more. Without PURPOSE each --env names one.
+purpose of its own takes one lease more, which --repo, --org and --permission do
+not narrow. Without PURPOSE each --env names one.
 
 The command replaces tokenctl: same process, terminal, signals and exit code.
 Exit code 125 if the tokens could not be obtained, 126 if the command cannot be
@@ -58,10 +59,9 @@ pub(super) const GIT_EXAMPLES: &str = "\
   git config --global credential.helper '!tokenctl git-credential'
 
 With `useHttpPath` git names the repository, and the purpose that covers it is
-chosen. If none does, git asks its next helper, unless --strict. Every other
-failure stops git. A purpose with deliver = \"proxy\" is left to git's next
-helper. Other hosts than github.com are left to other helpers unless named;
-plain http only to a named host on this machine.";
+chosen. If none does, or it delivers \"proxy\", git asks its next helper, unless
+--strict. Every other failure stops git. Other hosts than github.com are left to
+other helpers unless named; plain http only to a named host on this machine.";
 
 pub(super) const SETUP_GIT_EXAMPLES: &str = "\
 Examples:

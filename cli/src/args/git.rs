@@ -17,7 +17,7 @@ pub(crate) struct GitCredential {
     /// separated by commas]
     #[arg(long = "host", value_name = "HOST[:PORT]")]
     pub(crate) hosts: Vec<NamedHost>,
-    /// Stop git where no purpose covers the repository, instead of leaving it to git's next helper
+    /// Stop git also where there is no token for it, instead of leaving it to git's next helper
     #[arg(long)]
     pub(crate) strict: bool,
     /// `get`, `store` or `erase`; git says which
@@ -34,7 +34,7 @@ pub(crate) struct SetupGit {
     #[arg(long)]
     pub(crate) local: bool,
     /// Only for this purpose, which git then always asks for
-    #[arg(long)]
+    #[arg(long, add = ArgValueCandidates::new(candidates::purposes))]
     pub(crate) purpose: Option<Purpose>,
     /// Have git ask no other helper for these owners
     #[arg(long)]

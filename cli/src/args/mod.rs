@@ -276,13 +276,13 @@ pub(crate) enum PolicyCommand {
     /// Write the policy file of a new purpose, and have the broker load it
     #[command(
         after_help = POLICY_NEW_EXAMPLES,
-        override_usage = "tokenctl policy new [OPTIONS] --secret <NAME> <PURPOSE>"
+        override_usage = "tokenctl policy new [OPTIONS] --secret <NAME> --permission <NAME=LEVEL>\n           <--repo <OWNER/NAME>|--org <ORG>> <PURPOSE>"
     )]
     New(PolicyNew),
     /// Add a rule to a purpose: allow an account, a group or a unit
     #[command(
         after_help = POLICY_ALLOW_EXAMPLES,
-        override_usage = "tokenctl policy allow [OPTIONS] --user <NAME> <PURPOSE>"
+        override_usage = "tokenctl policy allow <--user|--group|--unit> <NAME> <PURPOSE>"
     )]
     Allow(PolicyAllow),
 }

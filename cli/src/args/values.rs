@@ -73,7 +73,7 @@ pub(super) fn account(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A purpose's `about`.
+/// Text on one line.
 pub(super) fn one_line(text: &str) -> Result<String, String> {
     if text.contains(char::is_control) {
         return Err("not one line of text".to_owned());

@@ -101,13 +101,13 @@ enum Shown {
 
 impl Shown {
     fn of(broker: &Broker, from: &AuditSource, json: bool) -> Self {
+        if json {
+            return Self::Json;
+        }
         let own = from.dir.as_ref().is_none_or(|dir| {
             let real = (dir.canonicalize(), broker.places.audit.canonicalize());
             matches!(real, (Ok(dir), Ok(own)) if dir == own)
         });
-        if json {
-            return Self::Json;
-        }
         let names = own.then(AccountNames::default);
         Self::Text { names }
     }

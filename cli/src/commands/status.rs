@@ -122,7 +122,7 @@ fn operators_part(table: &mut Table, all: &BrokerStatus) {
     );
     let github = &all.github;
     let heard = github.last_answer.map_or_else(
-        || "not asked since the start".to_owned(),
+        || "has not answered since the start".to_owned(),
         |at| format!("answered {}", clock::relative(at, clock::now())),
     );
     let breaker = match &*github.breaker {

@@ -137,14 +137,10 @@ impl AppliedEdit {
     ) -> Result<Reloaded, Failure> {
         let loaded = answer.and_then(|answer| {
             let loaded: Reloaded = answer.json()?;
-            self.require_among(&loaded)?;
+            require_read(&loaded, &self.path, &self.after)?;
             Ok(loaded)
         });
         loaded.map_err(|refused| self.taken_back(broker, refused))
-    }
-
-    fn require_among(&self, loaded: &Reloaded) -> Result<(), Failure> {
-        require_read(loaded, &self.path, &self.after)
     }
 
     /// Undoes it, and lets the broker see that. Returns why, or why it could not be undone.

@@ -3,7 +3,7 @@
 use broker_protocol::error::{ErrorCode, Problem};
 use serde_json::{Value, json};
 
-use crate::fake_broker::{FakeBroker, err, out, purpose};
+use crate::fake_broker::{FakeBroker, err, operators_status, out, purpose};
 
 /// The objects on stderr, one a line.
 fn objects(output: &std::process::Output) -> Vec<Value> {
@@ -28,12 +28,14 @@ fn with_json_a_refusal_is_one_object_with_its_word_its_hint_and_its_exit_code() 
 #[test]
 fn with_json_what_fails_on_this_side_has_a_word_too() {
     let broker = FakeBroker::granting("t");
+    let too_long = &*format!("/{}", "s".repeat(120));
     for (args, code, exit_code) in [
         (
             &["status", "--socket", "/nonexistent/s"][..],
             "unreachable",
             4,
         ),
+        (&["status", "--socket", too_long], "unreachable", 4),
         (&["frobnicate"], "usage", 2),
         (&[], "usage", 2),
         (&["audit", "verify", "/nonexistent"], "failed", 1),
@@ -87,18 +89,20 @@ fn a_command_without_json_refuses_the_option_and_asks_the_broker_nothing() {
 #[test]
 fn lock_and_unlock_pass_the_broker_s_json_on() {
     let broker = FakeBroker::answering(|seen| {
-        let state = match &*seen.line {
-            "POST /v1/lock" => "locked",
-            _ => "unlocked",
+        let mut status = operators_status();
+        status["broker"]["root_key"] = "file".into();
+        let answer = match &*seen.line {
+            "GET /v1/status" => status,
+            "POST /v1/lock" => json!({"status": "locked"}),
+            _ => json!({"status": "unlocked"}),
         };
-        let role = json!({"version": "0", "operator": true, "ready": true, "locked": false});
-        match &*seen.line {
-            "GET /v1/status" => (200, role.to_string()),
-            _ => (200, json!({"status": state}).to_string()),
-        }
+        (200, answer.to_string())
     });
-    let got = broker.run(&["lock", "--json"]);
-    assert_eq!(out(&got), "{\"status\":\"locked\"}\n", "{got:?}");
+    for (command, state) in [("lock", "locked"), ("unlock", "unlocked")] {
+        let got = broker.run(&[command, "--json"]);
+        let answer = format!("{{\"status\":\"{state}\"}}\n");
+        assert_eq!(out(&got), answer, "{got:?}");
+    }
 }
 
 #[test]

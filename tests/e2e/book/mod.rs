@@ -130,6 +130,7 @@ fn each_message_that_has_a_line_is_in_the_code() {
         (messages, "`tokenctl` cannot reach the broker"),
         (messages, "`tokenctl exec` leads no command to the broker"),
         (messages, "A GraphQL request is refused"),
+        (messages, "git gets no token"),
         (messages, "`secret add` and `import` write nothing"),
         ("docs/how-to/change-root-key.md", "Troubleshooting"),
         ("docs/how-to/use-keyring.md", "Troubleshooting"),

@@ -269,10 +269,9 @@ impl Driver<'_> {
             Err(unknown) => return Err(unknown),
         };
         match edited.undo() {
-            // Let the broker see that, or it goes on warning.
             Ok(()) => {
                 self.switched_by_us = false;
-                drop(self.broker.reload());
+                self.broker.reload_without_it();
             }
             Err(failure) => ui::warning(&failure),
         }

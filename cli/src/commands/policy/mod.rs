@@ -58,7 +58,7 @@ fn about(file: &str, warnings: Vec<String>) -> Vec<String> {
 
 /// What to do instead about a file that is not written here. `put` names the lines that go there.
 fn by_hand(broker: &Broker, file: &Path, why: &io::Error, put: &str, command: &str) -> Failure {
-    let config = broker.places.config.display();
+    let config = shell::quoted(&broker.places.config.to_string_lossy());
     let shown = file.display();
     let instead = if ReadOnly::is_cause_of(why) {
         let file = shell::quoted(&file.to_string_lossy());

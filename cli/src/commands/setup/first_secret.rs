@@ -45,7 +45,7 @@ impl Steps<'_> {
         if there.is_empty() {
             return Err(Failure::with_hint(
                 "no secret has a value that GitHub takes",
-                "`tokenctl secret list` shows them; `tokenctl setup` asks for another value",
+                "`tokenctl secret list` shows them; `tokenctl secret set NAME` takes a new value, then `tokenctl setup` continues",
             ));
         }
         Ok(there)

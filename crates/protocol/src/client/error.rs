@@ -14,7 +14,7 @@ pub enum ClientError {
     #[error("no broker at {}", .0.display())]
     NotThere(PathBuf),
     /// A socket, but no broker listens on it.
-    #[error("no broker listens on {}: the one that made it has ended; start `tokend` again", .0.display())]
+    #[error("no broker listens on {}: the one that made it has ended", .0.display())]
     Deserted(PathBuf),
     /// The socket's mode or group, or a directory above it, keeps this account out.
     #[error("this account may not use the socket {}", .0.display())]

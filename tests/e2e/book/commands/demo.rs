@@ -7,7 +7,7 @@
 use std::iter;
 use std::process::{Command, Stdio};
 
-use nix::unistd::{User, geteuid};
+use support::accounts::own_name;
 use support::binaries;
 
 use super::block::{self, Test};
@@ -27,8 +27,7 @@ fn the_excerpt_in_readme_is_what_the_demo_prints() {
     let blocks = block::of("README.md");
     let mut excerpts = blocks.iter().filter(|block| block.test == Test::Demo);
     let excerpt = excerpts.next().expect("README has one");
-    let account = User::from_uid(geteuid()).unwrap().expect("an account");
-    let caller = format!("caller={}", account.name);
+    let caller = format!("caller={}", own_name());
     let text = excerpt.text.replace("caller=root", &caller);
     for (command, output) in commands_and_output(&text) {
         let command = format!("$ {command}");

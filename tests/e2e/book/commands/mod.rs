@@ -9,12 +9,11 @@ mod shown;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::PathBuf;
 
 use self::block::Test;
-use super::root;
+use super::{links, root};
 
 /// A test for each page that has blocks of commands.
 macro_rules! pages {
@@ -69,10 +68,12 @@ pages! {
 #[test]
 fn each_page_with_commands_has_a_test() {
     let tested: BTreeSet<_> = PAGES.iter().map(|page| (*page).to_owned()).collect();
-    let mut pages = Vec::new();
-    for directory in ["docs", "policies", "packaging"] {
-        pages_below(directory, &mut pages);
-    }
+    let below = |directory| links::pages(&root().join(directory));
+    let pages = ["docs", "policies", "packaging"]
+        .into_iter()
+        .flat_map(below);
+    let named = |page: PathBuf| page.strip_prefix(root()).unwrap().display().to_string();
+    let mut pages: Vec<String> = pages.map(named).collect();
     pages.push("README.md".to_owned());
     let with_commands = pages.into_iter().filter(|page| !block::of(page).is_empty());
     assert_eq!(tested, with_commands.collect());
@@ -114,17 +115,4 @@ fn each_scene_and_each_reason_is_on_a_page_and_what_is_not_run_is_listed() {
     let reasons: Vec<_> = not_run.keys().map(String::as_str).collect();
     assert_eq!(reasons, block::REASONS, "each reason is needed");
     assert_eq!(scenes, session::scenes(), "each scene is needed");
-}
-
-fn pages_below(directory: &str, pages: &mut Vec<String>) {
-    for entry in fs::read_dir(root().join(directory)).unwrap() {
-        let entry = entry.unwrap();
-        let name = entry.file_name().into_string().unwrap();
-        let path = format!("{directory}/{name}");
-        if entry.path().is_dir() {
-            pages_below(&path, pages);
-        } else if Path::new(&name).extension().is_some_and(|end| end == "md") {
-            pages.push(path);
-        }
-    }
 }
