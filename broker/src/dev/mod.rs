@@ -22,7 +22,7 @@ use broker_protocol::names::{NameError, SecretName};
 use broker_protocol::paths::Paths;
 use broker_secret_memory::nonblocking_stderr::NonblockingStderr;
 use broker_secret_memory::token::AccessToken;
-use broker_vault::root_key::{Keyring, RootKeySource};
+use broker_vault::root_key::RootKeySource;
 use nix::fcntl::Flock;
 use nix::unistd::{getegid, geteuid};
 use tokio::signal::unix::{SignalKind, signal};
@@ -34,6 +34,7 @@ use crate::app::App;
 use crate::commands::init::{AuditLogChoice, InitError, InitOptions, init};
 use crate::harden::Hardened;
 use crate::life;
+use crate::operations::NO_KEYRING;
 use crate::socket::Sockets;
 use crate::startup::{self, StartError};
 
@@ -121,7 +122,7 @@ pub(crate) async fn assemble(
         root_key: Some(RootKeySource::File),
         passphrase: &|_| Ok(None),
         credentials: None,
-        keyring: Keyring::NONE,
+        keyring: NO_KEYRING,
         audit_log: AuditLogChoice::Keep,
     };
     init(&paths, &options, clock.now().wall)?;

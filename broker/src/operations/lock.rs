@@ -7,7 +7,7 @@ use std::sync::Arc;
 use broker_audit::record::VaultEvent;
 use broker_policy::Caller;
 use broker_protocol::paths::Paths;
-use broker_vault::root_key::{self, Passphrase, RootKey};
+use broker_vault::root_key::{self, Keyring, Passphrase, RootKey, RootKeyError};
 
 use crate::config::Config;
 use crate::lease_record;
@@ -120,13 +120,27 @@ pub(crate) fn root_key_locations(config: &Config, places: &Paths) -> root_key::K
         return root_key::KeyLocations {
             key_file: places.root_key.clone(),
             credentials: None,
-            keyring: root_key::Keyring::NONE,
+            keyring: NO_KEYRING,
         };
     }
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     root_key::KeyLocations {
         key_file: places.root_key.clone(),
         credentials,
-        keyring: root_key::Keyring::SESSION,
+        keyring: Keyring::SESSION,
     }
+}
+
+/// None, and no call into the session's: that of `tokend --dev`.
+pub(crate) const NO_KEYRING: Keyring = Keyring {
+    probe: || Err(unused()),
+    keep: |_, _| Err(unused()),
+    read: |_| Err(unused()),
+    erase: |_| Err(unused()),
+};
+
+const fn unused() -> RootKeyError {
+    RootKeyError::KeyringNotUsed(
+        "this is `tokend --dev`, which uses no keyring; its root key stays in a file",
+    )
 }

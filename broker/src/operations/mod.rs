@@ -33,7 +33,7 @@ use crate::minting::Minting;
 use crate::policies::Policies;
 use crate::secrets::{Secrets, UpkeepError};
 
-pub(crate) use self::lock::root_key_locations;
+pub(crate) use self::lock::{NO_KEYRING, root_key_locations};
 pub(crate) use self::rekey::RekeyOutcome;
 
 pub(crate) struct Operations {

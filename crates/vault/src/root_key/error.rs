@@ -59,6 +59,9 @@ pub enum RootKeyError {
         "no keyring answers: {0}; start the session's Secret Service (such as gnome-keyring) and restart tokend, or unlock with the recovery passphrase"
     )]
     NoKeyring(String),
+    /// This broker uses none.
+    #[error("{0}")]
+    KeyringNotUsed(&'static str),
     /// A keyring answers and does not do it.
     #[error(
         "the keyring refuses ({0}); unlock it in the desktop session and try again, or unlock with the recovery passphrase"

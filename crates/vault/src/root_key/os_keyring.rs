@@ -32,18 +32,6 @@ impl Keyring {
         read,
         erase,
     };
-
-    /// None, and no call into the session's.
-    pub const NONE: Self = Self {
-        probe: || Err(none()),
-        keep: |_, _| Err(none()),
-        read: |_| Err(none()),
-        erase: |_| Err(none()),
-    };
-}
-
-fn none() -> RootKeyError {
-    RootKeyError::NoKeyring("this is `tokend --dev`, which uses none".to_owned())
 }
 
 /// How long reading and writing wait: long enough to type a password into the desktop's prompt.
