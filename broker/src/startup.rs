@@ -196,7 +196,10 @@ pub(crate) async fn open(
 /// Where values come from besides the vault.
 fn sources(config: &Config) -> Sources {
     if config.is_dev() {
-        return Sources::none();
+        return Sources::none(
+            "this is `tokend --dev`: it has no value but those that it made up, in its own vault, and reads and \
+             writes no other place",
+        );
     }
     Sources::new(
         |name| std::env::var_os(name),

@@ -87,7 +87,8 @@ impl Config {
     /// nothing outside that place.
     #[must_use]
     pub fn into_dev(mut self) -> Self {
-        self.github.api = BaseUrl::absent();
+        self.github.api =
+            BaseUrl::absent("this is `tokend --dev`: there is no GitHub, and nothing was asked");
         self
     }
 

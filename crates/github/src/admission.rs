@@ -33,8 +33,8 @@ impl GitHub {
 
     /// Nor is a host that is down, or that there is not. What is admitted must be accounted for.
     pub(super) fn admit(&self) -> Result<Account<'_>, GitHubError> {
-        if self.base.is_absent() {
-            return Err(GitHubError::CannotAsk(NO_GITHUB.into()));
+        if let Some(why) = self.base.why_absent() {
+            return Err(GitHubError::CannotAsk(why.into()));
         }
         let pass = self
             .breaker()
@@ -49,8 +49,6 @@ impl GitHub {
         })
     }
 }
-
-const NO_GITHUB: &str = "this is `tokend --dev`: there is no GitHub, and nothing was asked";
 
 /// Accounts for an admitted request however it ends, also if its caller gives up.
 pub(super) struct Account<'a> {

@@ -70,12 +70,9 @@ pub enum SourceError {
         /// Until the next attempt, in whole seconds rounded up.
         again_in: Duration,
     },
-    /// `tokend --dev` reads and writes no place outside its own.
-    #[error(
-        "this is `tokend --dev`: it has no value but those that it made up, in its own vault, and reads and \
-         writes no other place"
-    )]
-    NoPlaces,
+    /// This broker reads and writes no place but its vault, for this reason.
+    #[error("{0}")]
+    NoPlaces(&'static str),
     /// Nothing was read or cached: the store is locked, or the broker itself failed, and then traced why.
     #[error(
         "the value could not be read just now; try again, and run `tokenctl unlock` if the store is locked"
@@ -93,7 +90,7 @@ impl SourceError {
             Self::Budget { again_in, .. } => FailureKind::Limited(Some(*again_in)),
             Self::NotYet { cause, .. } => cause.kind(),
             Self::NotHere | Self::NoToken(_) => FailureKind::Unavailable,
-            Self::NoPlaces
+            Self::NoPlaces(_)
             | Self::Unset(_)
             | Self::BadValue(..)
             | Self::File(_)
@@ -119,7 +116,7 @@ impl SourceError {
             | Self::File(_)
             | Self::Budget { .. }
             | Self::NoToken(_)
-            | Self::NoPlaces
+            | Self::NoPlaces(_)
             | Self::NotHere => false,
         }
     }

@@ -49,6 +49,8 @@ pub use self::source::{FailureKind, Fetched, SourceContext};
 /// Every source but the vault.
 pub struct Sources {
     all: Vec<Arc<dyn Source>>,
+    /// Why there are none, if so.
+    none_because: Option<&'static str>,
     /// Files, some of which policies declare as mounted by a deployment.
     pub file: Arc<FileSource>,
     /// 1Password, whose requests are limited.
@@ -98,6 +100,7 @@ impl Sources {
                 }),
                 Arc::new(EnvSource { lookup }),
             ],
+            none_because: None,
             file,
             one_password,
             cache: Cache::new(times),
@@ -108,14 +111,15 @@ impl Sources {
         }
     }
 
-    /// None of them: whatever policies name is refused, without a look at it.
+    /// None of them: whatever policies name is refused for this reason, without a look at it.
     #[must_use]
-    pub fn none() -> Self {
+    pub fn none(why: &'static str) -> Self {
         // No program can be there.
         let nothing = Op::new("/dev/null/op".into(), None, Duration::ZERO);
         let one_password = OnePassword::new(Box::new(nothing), Plan::default());
         let mut none = Self::new(|_| None, CacheTimes::default(), one_password);
         none.all.clear();
+        none.none_because = Some(why);
         none
     }
 
@@ -297,10 +301,13 @@ impl Sources {
         let SourceSpec::Outside(place) = spec else {
             return Err(SourceError::NotHere);
         };
+        if let Some(why) = self.none_because {
+            return Err(SourceError::NoPlaces(why));
+        }
         let mut all = self.all.iter();
         let source = all.find(|source| source.scheme() == place.scheme());
         // A test compares those there are with those that can be named.
-        Ok((&**source.ok_or(SourceError::NoPlaces)?, place))
+        Ok((&**source.ok_or(SourceError::NotHere)?, place))
     }
 
     /// A thread that panicked here can have left no more than an older outcome.

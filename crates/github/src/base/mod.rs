@@ -27,8 +27,8 @@ pub struct BaseUrl {
     uploads: Option<Url>,
     /// The root of the web host. A stand-in that answers like github.com has none.
     web: Option<Url>,
-    /// Whether nothing is asked there, or anywhere.
-    absent: bool,
+    /// Why nothing is asked there, or anywhere, if so.
+    absent: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,15 +82,15 @@ impl BaseUrl {
             // Of an address that parses, so it parses too.
             uploads: uploads.and_then(|uploads| Url::parse(&uploads).ok()),
             web,
-            absent: false,
+            absent: None,
         })
     }
 
-    /// github.com by its names alone: every call fails before anything is sent. For `tokend --dev`.
+    /// github.com by its names alone: every call fails for this reason, before anything is sent.
     #[must_use]
-    pub fn absent() -> Self {
+    pub fn absent(why: &'static str) -> Self {
         Self {
-            absent: true,
+            absent: Some(why),
             ..Self::default()
         }
     }
@@ -98,6 +98,11 @@ impl BaseUrl {
     /// Whether there is no GitHub.
     #[must_use]
     pub const fn is_absent(&self) -> bool {
+        self.absent.is_some()
+    }
+
+    /// Why there is no GitHub, if there is none.
+    pub(super) const fn why_absent(&self) -> Option<&'static str> {
         self.absent
     }
 
