@@ -100,11 +100,15 @@ pub(super) fn next_line() -> io::Result<Option<Zeroizing<String>>> {
 }
 
 fn line_of(input: &mut impl BufRead) -> io::Result<Option<Zeroizing<String>>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(value_form::LONGEST));
-    let longest = value_form::LONGEST as u64;
-    input.take(longest).read_until(b'\n', &mut bytes)?;
+    // With all that is cleaned off. What comes behind it would be taken for the next line.
+    let most = value_form::LONGEST + "\u{feff}\r\n".len();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(most));
+    input.take(most as u64).read_until(b'\n', &mut bytes)?;
     if bytes.is_empty() {
         return Ok(None);
+    }
+    if as_read::cleaned_bytes(&bytes).len() > value_form::LONGEST {
+        return Err(io::Error::other("it is longer than 48 KiB"));
     }
     let text = as_read::text_of(bytes);
     text.map(Some)
@@ -169,6 +173,19 @@ mod tests {
         assert_eq!(next().as_deref(), Some("the second"));
         assert_eq!(next(), None);
         assert!(line_of(&mut &b"\xff\n"[..]).is_err());
+        assert!(line_of(&mut &[b'x'; value_form::LONGEST + 1][..]).is_err());
+        let longest = "x".repeat(value_form::LONGEST);
+        for text in [format!("{longest}\n"), format!("\u{feff}{longest}\r\n")] {
+            let mut input = text.as_bytes();
+            assert!(
+                line_of(&mut input)
+                    .unwrap()
+                    .is_some_and(|line| *line == text)
+            );
+            assert_eq!(input, b"", "all of the line is read");
+            let longer = text.replace('\r', "").replace('\n', "x\n");
+            assert!(line_of(&mut longer.as_bytes()).is_err());
+        }
     }
 
     #[test]
