@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{RateLimit, RootKeyView, SecretView};
 
-/// The header of every answer of `tokend --dev`.
+/// The header of what `tokend --dev` answers.
 pub const DEV_HEADER: &str = "tokend-dev";
 
 /// What it says: the tokens are made up, and nothing is kept.
