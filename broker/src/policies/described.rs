@@ -89,10 +89,10 @@ impl Described {
             let unreadable = |source| NoSuchCaller::Process { pid, source };
             return running.map(Self::itself).map_err(unreadable);
         }
-        let (mut described, elsewhere) = match (&who.user, who.uid) {
+        let mut described = match (&who.user, who.uid) {
             (Some(_), Some(_)) => return Err(NoSuchCaller::TwoAccounts),
             (Some(name), None) => of_user(name, known)?,
-            (None, Some(uid)) => (of_uid(uid, known)?, false),
+            (None, Some(uid)) => of_uid(uid, known)?,
             (None, None) => {
                 let account = Caller {
                     uid: own.uid,
@@ -101,7 +101,7 @@ impl Described {
                     subordinate_of: own.subordinate_of,
                     ..Caller::default()
                 };
-                (Self::itself(account), false)
+                Self::itself(account)
             }
         };
         for name in &who.groups {
@@ -111,9 +111,6 @@ impl Described {
             }
             described.groups.push_str(name);
         }
-        if elsewhere {
-            described.account.push_str(" (no account of this machine)");
-        }
         let caller = &mut described.caller;
         caller.unit.clone_from(&who.unit);
         caller.user_unit.clone_from(&who.user_unit);
@@ -122,10 +119,10 @@ impl Described {
     }
 }
 
-/// The account of this name, and whether it is another machine's.
-fn of_user(name: &str, known: KnownAccounts<'_>) -> Result<(Described, bool), NoSuchCaller> {
+/// The account of this name. One of another machine's is called that.
+fn of_user(name: &str, known: KnownAccounts<'_>) -> Result<Described, NoSuchCaller> {
     if let Some(uid) = SystemAccounts.uid(name) {
-        return Ok((of_uid(uid, known)?, false));
+        return of_uid(uid, known);
     }
     let there = match known {
         KnownAccounts::OfThisMachine => None,
@@ -140,12 +137,11 @@ fn of_user(name: &str, known: KnownAccounts<'_>) -> Result<(Described, bool), No
         gid: uid,
         ..Caller::default()
     };
-    let described = Described {
+    Ok(Described {
         caller,
-        account: name.to_owned(),
+        account: format!("{name} (no account of this machine)"),
         groups: String::new(),
-    };
-    Ok((described, true))
+    })
 }
 
 fn of_uid(uid: u32, known: KnownAccounts<'_>) -> Result<Described, NoSuchCaller> {
