@@ -19,14 +19,12 @@ use super::identity::Asker;
 /// What the purposes on an App want of it together.
 #[derive(Debug, Default)]
 pub(super) struct WantedOfApp {
-    /// The highest level that any purpose names.
+    /// The highest level that any purpose names. Empty only where there is no purpose: each names one at least.
     pub(super) permissions: Permissions,
     /// Repositories by exact name, and all of an owner's.
     pub(super) repositories: BTreeSet<RepoPattern>,
     /// Organisations and owners.
     pub(super) owners: BTreeSet<String>,
-    /// Whether there is such a purpose.
-    pub(super) is_used: bool,
 }
 
 impl WantedOfApp {
@@ -35,7 +33,6 @@ impl WantedOfApp {
         let mut wanted = Self::default();
         let purposes = policies.purposes().map(|purpose| &purpose.whole);
         for terms in purposes.filter(|terms| terms.secret == *name) {
-            wanted.is_used = true;
             for (permission, level) in terms.permissions.iter() {
                 let most = wanted.permissions.entry(permission.clone());
                 let most = most.or_insert(*level);
@@ -168,7 +165,7 @@ fn has(app: &App, wanted: &WantedOfApp) -> Vec<Finding> {
     let unused: Vec<String> = unused
         .map(|(name, level)| format!("`{name}: {level}`"))
         .collect();
-    if !wanted.is_used {
+    if wanted.permissions.is_empty() {
         findings.push(FindingKind::PERMISSION.undeclared(
             format!("it has {}; no purpose uses it yet", or_nothing(&unused)),
             "write a policy for a purpose with it, and check it again",
