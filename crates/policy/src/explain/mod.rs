@@ -63,20 +63,13 @@ impl PolicySet {
         let (outcome, granted) = self.write_decision(policy, request, rule, &mut lines);
         if let Some(github) = github {
             // Beside a lease that is refused, what the rule gives is still of use.
-            let held = granted.map_or_else(
-                || rule.map(|rule| ("the rule", rule.terms.clone())),
-                |terms| {
-                    Some((
-                        if asks(request) {
-                            "the lease"
-                        } else {
-                            "the rule"
-                        },
-                        terms,
-                    ))
-                },
-            );
-            let held = held.as_ref().map(|(whose, terms)| (*whose, terms));
+            let held = granted.as_ref().or_else(|| rule.map(|rule| &rule.terms));
+            let whose = if granted.is_some() && asks(request) {
+                "the lease"
+            } else {
+                "the rule"
+            };
+            let held = held.map(|terms| (whose, terms));
             write_request(github, policy, held, &mut lines);
         }
         Some(Explanation {
