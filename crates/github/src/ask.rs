@@ -148,22 +148,18 @@ impl GitHub {
                 })?,
             }),
             300..=399 => {
-                if let (Some(principal), false) =
-                    (principal, matches!(location, Some(Redirect::Elsewhere(_))))
-                {
+                let to = match location {
+                    Some(Redirect::Elsewhere(host)) => {
+                        let host = Some(host);
+                        return Err(GitHubError::Intercepted { status, host });
+                    }
+                    Some(Redirect::Below(path)) => Some(path),
+                    None => None,
+                };
+                if let Some(principal) = principal {
                     self.limits.learn(principal, &headers, now);
                 }
-                Err(match location {
-                    Some(Redirect::Elsewhere(host)) => GitHubError::Intercepted {
-                        status,
-                        host: Some(host),
-                    },
-                    Some(Redirect::Below(path)) => GitHubError::Moved {
-                        status,
-                        to: Some(path),
-                    },
-                    None => GitHubError::Moved { status, to: None },
-                })
+                Err(GitHubError::Moved { status, to })
             }
             _ => {
                 if let Some(request_id) = &headers.request_id {
