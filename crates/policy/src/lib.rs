@@ -8,7 +8,8 @@
 //! caller as the kernel described it. The same inputs give the same decision, on every machine.
 //!
 //! The language for authors, and how far each attribute of a caller can be trusted: `docs/reference/policies.md`.
-//! Not here: reading files and their modes (`policy_files`), looking accounts up (`caller::described`).
+//! Not here: reading files and their modes (`policy_files`), looking accounts up (`policies::described`), printing
+//! (`commands::policy`).
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
