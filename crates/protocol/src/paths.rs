@@ -54,7 +54,7 @@ pub struct Overrides {
 }
 
 /// The longest path of a Unix socket, in bytes: `sun_path` has 108, the last of them NUL (unix(7)).
-pub const LONGEST_SOCKET: usize = 107;
+const LONGEST_SOCKET: usize = 107;
 
 /// The path of a socket is longer than the system takes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -52,8 +52,7 @@ pub const PREFIXES: [&str; 8] = [
 ];
 
 /// Whether a character may be part of a token.
-#[must_use]
-pub const fn is_part(c: char) -> bool {
+pub(crate) const fn is_part(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
 }
 

@@ -178,8 +178,7 @@ fn assigned(text: &str) -> Option<usize> {
 
 /// Whether a character takes no room on a screen: marks of order and direction, joiners, soft hyphens,
 /// Unicode's own line ends.
-#[must_use]
-pub const fn is_invisible(c: char) -> bool {
+pub(crate) const fn is_invisible(c: char) -> bool {
     matches!(
         c,
         '\u{ad}'
