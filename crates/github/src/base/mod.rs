@@ -131,8 +131,7 @@ impl BaseUrl {
     /// has none.
     #[must_use]
     pub fn git(&self) -> Option<String> {
-        let web = self.web.as_ref()?;
-        Some(web.as_str().trim_end_matches('/').to_owned())
+        self.web.is_some().then(|| self.web())
     }
 
     /// Whether this is Enterprise Server, where some endpoints differ.
