@@ -83,9 +83,7 @@ impl ApiError for RekeyError {
         let code = match self {
             Self::NeedsNewPassphrase
             | Self::NoUseForPassphrase
-            | Self::RootKey(RootKeyError::ShortPassphrase | RootKeyError::ControlCharacter(_)) => {
-                ErrorCode::BadRequest
-            }
+            | Self::RootKey(RootKeyError::UnfitPassphrase(_)) => ErrorCode::BadRequest,
             Self::RootKey(RootKeyError::WrongPassphrase) => ErrorCode::Locked,
             // The key in force stays, and what is in the way of the next one is on this machine.
             Self::UnderWay | Self::SameKey(_) | Self::FileThere(_) | Self::RootKey(_) => {

@@ -10,15 +10,16 @@ use zeroize::Zeroizing;
 use crate::error::Failure;
 use crate::ui;
 
-/// Asks at the terminal; twice for one that is chosen now.
+/// Asks at the terminal for one that is chosen now, until it fits and is typed the same twice.
 pub(crate) fn ask_new(what: &str) -> Result<Zeroizing<String>, Failure> {
-    let text = ui::ask_secretly(what)?;
-    if *text != *ui::ask_secretly(&format!("{what} again"))? {
-        return Err(Failure::Usage(
-            "the two do not match; nothing was changed".to_owned(),
-        ));
+    loop {
+        let text = ui::ask_secretly(what)?;
+        match as_read::new_passphrase(&text) {
+            Err(why) => ui::note(format_args!("it {why}; once more")),
+            Ok(_) if *text == *ui::ask_secretly(&format!("{what} again"))? => return Ok(text),
+            Ok(_) => ui::note("the two do not match; once more"),
+        }
     }
-    Ok(text)
 }
 
 /// Takes one that is chosen now. `what` names it in a refusal.
@@ -30,22 +31,17 @@ pub(crate) fn chosen(
         return Err(Failure::Usage(format!("{what}: it {why}")));
     }
     as_read::clean(&mut text);
-    not_empty(text, what)
-}
-
-/// Takes one that was chosen before, as it was read.
-pub(crate) fn known(text: Zeroizing<String>, what: &str) -> Result<Zeroizing<String>, Failure> {
-    let mut text = not_empty(text, what)?;
-    // Without a lone LF there is one reading less to try, and each takes a moment.
-    if text.ends_with('\n') && !text.ends_with("\r\n") {
-        text.pop();
-    }
     Ok(text)
 }
 
-fn not_empty(text: Zeroizing<String>, what: &str) -> Result<Zeroizing<String>, Failure> {
+/// Takes one that was chosen before, as it was read.
+pub(crate) fn known(mut text: Zeroizing<String>, what: &str) -> Result<Zeroizing<String>, Failure> {
     if as_read::cleaned(&text).is_empty() {
         return Err(Failure::Usage(format!("{what}: it is empty")));
+    }
+    // Without a lone LF there is one reading less to try, and each takes a moment.
+    if text.ends_with('\n') && !text.ends_with("\r\n") {
+        text.pop();
     }
     Ok(text)
 }
@@ -68,7 +64,11 @@ mod tests {
         for (read, new, old) in [
             ("correct horse\n", "correct horse", "correct horse"),
             ("correct horse\r\n", "correct horse", "correct horse\r\n"),
-            ("\u{feff}größer\r\n", "größer", "\u{feff}größer\r\n"),
+            (
+                "\u{feff}größer als 1\r\n",
+                "größer als 1",
+                "\u{feff}größer als 1\r\n",
+            ),
         ] {
             assert_eq!(take(chosen, read), Ok(new.to_owned()), "{read:?}");
             assert_eq!(take(known, read), Ok(old.to_owned()), "{read:?}");
@@ -94,10 +94,13 @@ mod tests {
             );
             assert!(take(known, read).is_ok());
         }
-        for how in [chosen, known] {
+        for (how, why) in [
+            (chosen as Take, "it needs at least 12 characters"),
+            (known, "it is empty"),
+        ] {
             assert_eq!(
                 take(how, "\u{feff}\r\n").unwrap_err(),
-                "recovery passphrase: it is empty"
+                format!("recovery passphrase: {why}")
             );
         }
     }

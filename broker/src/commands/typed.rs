@@ -18,7 +18,7 @@ pub enum NoPassphrase {
         "a passphrase is needed, and there is no terminal to ask at; pass {0} FILE, or - for standard input"
     )]
     NoTerminal(&'static str),
-    /// The terminal failed, or what was typed twice differs.
+    /// The terminal failed.
     #[error("the passphrase could not be read: {0}")]
     Prompt(#[from] io::Error),
     /// The file.
@@ -29,13 +29,13 @@ pub enum NoPassphrase {
         /// Why.
         source: io::Error,
     },
-    /// It is new, and could not be typed again.
+    /// It is new, and unfit.
     #[error("{what}: it {why}")]
     Refused {
         /// Which passphrase.
         what: String,
         /// What is wrong with it, and where.
-        why: as_read::ControlCharacter,
+        why: as_read::UnfitPassphrase,
     },
 }
 
@@ -67,16 +67,21 @@ pub(super) fn passphrase(
     taken(text, what, typed)
 }
 
-/// Asks at the terminal.
+/// Asks at the terminal; for a new one until it fits and is typed the same twice.
 pub(super) fn at_terminal(what: &str, typed: PromptMode) -> io::Result<Zeroizing<String>> {
     let ask = |prompt: String| rpassword::prompt_password(prompt).map(Zeroizing::new);
-    let first = ask(format!("{what}: "))?;
-    if typed == PromptMode::Twice && *first != *ask(format!("{what} again: "))? {
-        return Err(io::Error::other(
-            "the two do not match; nothing was created",
-        ));
+    let mut text = ask(format!("{what}: "))?;
+    if typed == PromptMode::Once {
+        return Ok(text);
     }
-    Ok(first)
+    loop {
+        let why = match as_read::new_passphrase(&text) {
+            Err(why) => format!("it {why}"),
+            Ok(_) if *text == *ask(format!("{what} again: "))? => return Ok(text),
+            Ok(_) => "the two do not match".to_owned(),
+        };
+        text = ask(format!("{why}; once more\n{what}: "))?;
+    }
 }
 
 /// One that was chosen before is taken as it was read, and tried cleaned first.

@@ -74,34 +74,46 @@ pub fn readings(text: &str) -> impl Iterator<Item = &str> {
     [Some(by_the_rule), before, whole].into_iter().flatten()
 }
 
-/// A control character or an invisible one in a new passphrase: which one and where, and nothing else of it.
+/// Fewest characters a new passphrase may have.
+const SHORTEST_PASSPHRASE: usize = 12;
+
+/// Why a new passphrase is refused, without anything of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "has {} character (U+{code:04X}) at character {at}, which no keyboard types again; leave it out",
-    if char::from_u32(*code).is_some_and(is_invisible) { "an invisible" } else { "a control" }
-)]
-pub struct ControlCharacter {
-    /// Its code point.
-    pub code: u32,
-    /// Where it is, in characters from 1.
-    pub at: usize,
+pub enum UnfitPassphrase {
+    /// It can be guessed.
+    #[error("needs at least {SHORTEST_PASSPHRASE} characters")]
+    TooShort,
+    /// It could not be typed again.
+    #[error(
+        "has {} character (U+{code:04X}) at character {at}, which no keyboard types again; leave it out",
+        if char::from_u32(*code).is_some_and(is_invisible) { "an invisible" } else { "a control" }
+    )]
+    Untypable {
+        /// The first such character's code point.
+        code: u32,
+        /// Where it is, in characters from 1.
+        at: usize,
+    },
 }
 
 /// Cleans the text of a new passphrase.
 ///
 /// # Errors
 ///
-/// [`ControlCharacter`], the first.
-pub fn new_passphrase(text: &str) -> Result<&str, ControlCharacter> {
+/// [`UnfitPassphrase`].
+pub fn new_passphrase(text: &str) -> Result<&str, UnfitPassphrase> {
     let text = cleaned(text);
     let mut characters = (1..).zip(text.chars());
-    match characters.find(|(_, character)| character.is_control() || is_invisible(*character)) {
-        None => Ok(text),
-        Some((at, character)) => Err(ControlCharacter {
-            code: character.into(),
-            at,
-        }),
+    let untypable =
+        |(_, character): &(usize, char)| character.is_control() || is_invisible(*character);
+    if let Some((at, character)) = characters.find(untypable) {
+        let code = character.into();
+        return Err(UnfitPassphrase::Untypable { code, at });
     }
+    if text.chars().count() < SHORTEST_PASSPHRASE {
+        return Err(UnfitPassphrase::TooShort);
+    }
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -148,8 +160,12 @@ mod tests {
     }
 
     #[test]
-    fn a_new_passphrase_with_a_control_character_is_refused_by_its_place_alone() {
-        assert_eq!(new_passphrase("größer\r\n"), Ok("größer"));
+    fn a_new_passphrase_is_refused_by_its_length_or_by_the_place_of_a_control_character_alone() {
+        assert_eq!(new_passphrase("größer als 1\r\n"), Ok("größer als 1"));
+        assert_eq!(
+            new_passphrase("größer als\r\n"),
+            Err(UnfitPassphrase::TooShort)
+        );
         for (read, code, at) in [
             ("ab\rc", 0x0d, 3),
             ("é\u{1b}[200~x", 0x1b, 2),
@@ -159,7 +175,7 @@ mod tests {
             ("a\u{2028}b", 0x2028, 2),
         ] {
             let refused = new_passphrase(read).unwrap_err();
-            assert_eq!(refused, ControlCharacter { code, at }, "{read:?}");
+            assert_eq!(refused, UnfitPassphrase::Untypable { code, at }, "{read:?}");
         }
         let text = new_passphrase("correct\u{200b}").unwrap_err().to_string();
         assert!(text.contains("an invisible character (U+200B)"), "{text}");

@@ -76,7 +76,12 @@ fn what_makes_no_sense_is_refused_with_what_to_do_and_a_passphrase_is_read_as_it
         2,
         "at least 12 characters",
     );
-    ctl(&["--root-key", "passphrase"], "\n", 2, "empty");
+    ctl(
+        &["--root-key", "passphrase"],
+        "\n",
+        2,
+        "at least 12 characters",
+    );
     ctl(
         &["--root-key", "credential"],
         "",

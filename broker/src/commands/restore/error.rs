@@ -75,8 +75,7 @@ impl RestoreError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Verify(error) => error.exit_code(),
-            Self::Credential
-            | Self::RootKey(RootKeyError::ShortPassphrase | RootKeyError::ControlCharacter(_)) => 2,
+            Self::Credential | Self::RootKey(RootKeyError::UnfitPassphrase(_)) => 2,
             Self::InTheWay(_)
             | Self::OtherAttempt { .. }
             | Self::InUse(_)

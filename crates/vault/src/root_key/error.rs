@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use broker_private_files::{PrivateError, quoted};
 use broker_protocol::as_read;
 
-use super::passphrase;
 use crate::envelope::NoRandom;
 
 /// Why there is no root key.
@@ -88,12 +87,9 @@ pub enum RootKeyError {
         "this vault has neither a passphrase nor a recovery passphrase; its root key comes from the {0}"
     )]
     NoPassphrase(&'static str),
-    /// A new passphrase that can be guessed.
-    #[error("a passphrase needs at least {} characters", passphrase::SHORTEST)]
-    ShortPassphrase,
-    /// A new passphrase that could not be typed again.
+    /// A new passphrase that can be guessed, or could not be typed again.
     #[error("the passphrase {0}")]
-    ControlCharacter(#[source] as_read::ControlCharacter),
+    UnfitPassphrase(#[source] as_read::UnfitPassphrase),
     /// What the vault says about a passphrase cannot be right.
     #[error(
         "the vault asks for {memory_kib} KiB and {passes} passes to check a passphrase, which tokend never does; restore it from a backup"

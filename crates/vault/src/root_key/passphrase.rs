@@ -7,9 +7,6 @@ use zeroize::Zeroizing;
 
 use super::RootKeyError;
 
-/// Fewest characters a new passphrase may have.
-pub(super) const SHORTEST: usize = 12;
-
 /// What was typed or read, as it was. It has no `Debug` and is wiped on drop.
 ///
 /// One that is set is cleaned first by the rule of [`as_read`], and one that opens something is tried so
@@ -27,12 +24,9 @@ impl Passphrase {
     ///
     /// # Errors
     ///
-    /// [`RootKeyError::ControlCharacter`], or [`RootKeyError::ShortPassphrase`].
+    /// [`RootKeyError::UnfitPassphrase`].
     pub fn chosen(&self) -> Result<Self, RootKeyError> {
-        let text = as_read::new_passphrase(&self.0).map_err(RootKeyError::ControlCharacter)?;
-        if text.chars().count() < SHORTEST {
-            return Err(RootKeyError::ShortPassphrase);
-        }
+        let text = as_read::new_passphrase(&self.0).map_err(RootKeyError::UnfitPassphrase)?;
         Ok(Self::new(text.to_owned()))
     }
 

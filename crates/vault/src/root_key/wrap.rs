@@ -213,7 +213,7 @@ mod tests {
         let error = Wrap::make(&key, "v", &passphrase("eleven char")).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "a passphrase needs at least 12 characters"
+            "the passphrase needs at least 12 characters"
         );
     }
 

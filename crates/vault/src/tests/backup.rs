@@ -96,7 +96,7 @@ async fn a_locked_vault_and_a_short_passphrase_give_none() {
     };
     let short = Passphrase::new("eleven char".to_owned());
     let error = refusal(vault.seal_backup(&snapshot, &beside, &short));
-    assert_eq!(error, "a passphrase needs at least 12 characters");
+    assert_eq!(error, "the passphrase needs at least 12 characters");
     vault.lock();
     let locked = sealed(&vault, &snapshot);
     assert!(matches!(
