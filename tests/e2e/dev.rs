@@ -234,6 +234,20 @@ fn whatever_ends_it_leaves_nothing_and_what_a_kill_leaves_the_next_one_removes()
     other.end(Signal::SIGTERM);
     next.end(Signal::SIGTERM);
     assert_eq!(machine.places().len(), 0);
+    // The shell that it was tried in still has its TOKEND_HOME.
+    let init = machine
+        .command(&binaries::tokend())
+        .arg("init")
+        .env("TOKEND_HOME", &left[0])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(init.stderr).unwrap();
+    assert_eq!(init.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("where nothing is kept; unset TOKEND_HOME"),
+        "{said}"
+    );
+    assert_eq!(machine.places().len(), 0);
     machine.assert_untouched();
 }
 

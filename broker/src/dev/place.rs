@@ -199,6 +199,12 @@ fn emptied(home: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// The scratch place, one that is used or was, in which a vault would be.
+pub(crate) fn place_of(places: &Paths) -> Option<&Path> {
+    let name = places.data.file_name()?.to_str()?;
+    name.starts_with(PREFIX).then_some(&places.data)
+}
+
 const PREFIX: &str = "tokend-dev-";
 const MARKER: &str = "made-by-tokend-dev";
 const MARK: &str = "A scratch place of `tokend --dev`. Nothing in it is real, and it is removed.\n";

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::{AuditLogChoice, InitError, InitOptions, PassphraseFor, init, print};
 use crate::commands::typed::{self, PromptMode};
+use crate::dev;
 
 /// What `tokend init` takes.
 #[derive(Debug, Args)]
@@ -38,6 +39,9 @@ pub fn run(
     now: Timestamp,
     out: &mut dyn Write,
 ) -> Result<(), InitError> {
+    if let Some(home) = dev::place_of(places) {
+        return Err(InitError::PlaceOfDev(home.to_owned()));
+    }
     let wants_recovery = arguments.recovery;
     if wants_recovery && places.vault.exists() {
         return Err(InitError::TooLateForRecovery(places.vault.clone()));

@@ -88,6 +88,9 @@ pub enum InitError {
     /// `--recovery` for a vault that exists.
     #[error("{}: the vault exists already, and nothing was changed; set its recovery passphrase while the broker runs: tokenctl rekey --recovery", .0.display())]
     TooLateForRecovery(PathBuf),
+    /// `TOKEND_HOME` as a `tokend --dev` printed it that ended since.
+    #[error("{} is a place of `tokend --dev`, where nothing is kept; unset TOKEND_HOME", .0.display())]
+    PlaceOfDev(PathBuf),
     /// Standard output takes no more.
     #[error("the report could not be written")]
     Output(#[from] io::Error),
