@@ -130,7 +130,11 @@ impl Secrets {
             let why = kind::contradicted(kind, value).await;
             (
                 why,
-                format!("{} declares {}", declared.place, kind.as_str()),
+                format!(
+                    "{} declares {}; if that is wrong, change `kind` there and run `tokenctl policy reload`",
+                    declared.place,
+                    kind.as_str()
+                ),
             )
         } else if name.as_str() == ONE_PASSWORD_TOKEN && shown.is_some_and(SourceSpec::is_vault) {
             let why = kind::not_for_1password(value).map(str::to_owned);

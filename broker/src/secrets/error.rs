@@ -23,7 +23,7 @@ pub(crate) enum UpkeepError {
         name: SecretName,
         /// What it is instead, or is not.
         why: String,
-        /// Where what is declared.
+        /// Where what is declared, and how that is changed.
         declared: String,
     },
     #[error(

@@ -232,7 +232,7 @@ impl CheckSummary {
                 "{limited} not checked, limited by GitHub; run it again later"
             ))),
             (0, failed, _) => Err(Failure::Upstream(format!(
-                "GitHub failed for {failed}; the earlier results are kept"
+                "{failed} not checked: GitHub gave no answer"
             ))),
             (1, ..) => Err(Failure::new("1 secret is not as declared")),
             (error, ..) => Err(Failure::new(format!("{error} secrets are not as declared"))),
