@@ -161,15 +161,37 @@ impl Column {
     }
 }
 
-/// The text in lines of at most so many characters, broken at spaces. A word that is longer stays whole: it is
-/// copied from here.
+/// Sentences for a terminal of this width: each line goes on two columns deeper than it begins. One that is
+/// indented behind the first, such as a command, stays whole.
+pub(crate) fn folded(text: &str, width: Option<usize>) -> String {
+    let fold = |(index, line): (usize, &str)| {
+        let (indent, words) = line.split_at(line.len() - line.trim_start().len());
+        if index > 0 && !indent.is_empty() {
+            return line.to_owned();
+        }
+        let below = indent.len() + GAP;
+        let room = width.map(|width| width.saturating_sub(below).max(NARROWEST));
+        let words = wrapped(words, room).join(&format!("\n{:below$}", ""));
+        format!("{indent}{words}")
+    };
+    let lines: Vec<String> = text.lines().enumerate().map(fold).collect();
+    lines.join("\n")
+}
+
+/// The text in lines of at most so many characters, broken at spaces. A word that is longer stays whole, and
+/// so does what is in backticks: they are copied from here.
 fn wrapped(text: &str, room: Option<usize>) -> Vec<String> {
     let Some(room) = room.filter(|room| length(text) > *room) else {
         return vec![text.to_owned()];
     };
     let mut lines = Vec::new();
     let mut line = String::new();
-    for word in text.split(' ') {
+    let mut in_backticks = false;
+    let words = text.split(|c| {
+        in_backticks ^= c == '`';
+        c == ' ' && !in_backticks
+    });
+    for word in words {
         if !line.is_empty() && length(&line) + 1 + length(word) > room {
             lines.push(std::mem::take(&mut line));
         }
@@ -266,5 +288,20 @@ mod tests {
           \u{20}         granted\n\
                     root key  0123456789012345678901234567890123456789\n";
         assert_eq!(table.render(Some(30)), want);
+    }
+
+    #[test]
+    fn a_sentence_goes_on_below_itself_and_what_is_copied_from_it_stays_whole() {
+        let text = "tokenctl: hint: read why, then `tokenctl setup --secret NAME` continues\n  tokenctl exec site -- gh api rate_limit";
+        assert_eq!(folded(text, None), text);
+        let want = "tokenctl: hint: read why, then\n\
+          \u{20} `tokenctl setup --secret NAME`\n\
+          \u{20} continues\n\
+          \u{20} tokenctl exec site -- gh api rate_limit";
+        assert_eq!(folded(text, Some(32)), want);
+        assert_eq!(
+            folded("  hint: run it again later", Some(26)),
+            "  hint: run it again\n    later"
+        );
     }
 }

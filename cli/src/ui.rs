@@ -15,6 +15,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,11 +29,17 @@ use terminal_size::{Width, terminal_size_of};
 use zeroize::Zeroizing;
 
 use crate::error::{Failure, USAGE};
+use crate::table;
 pub(crate) use crate::table::{List, Table};
 
 /// Prints one line of the result.
 pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
     bytes(format!("{}\n", masked(&printable(text))).as_bytes())
+}
+
+/// Prints sentences of the result.
+pub(crate) fn sentences(text: impl Display) -> Result<(), Failure> {
+    line(table::folded(&text.to_string(), terminal_width()))
 }
 
 /// Prints part of the result as it is.
@@ -180,7 +187,8 @@ fn say(what: &str, text: impl Display) {
     if is_json() {
         return report(&BTreeMap::from([(what, text.to_string())]));
     }
-    let line = format!("tokenctl: {what}: {}\n", masked(&printable(text)));
+    let text = masked(&printable(format_args!("tokenctl: {what}: {text}")));
+    let line = format!("{}\n", table::folded(&text, width_of(io::stderr())));
     // Without a stderr there is nowhere to report that.
     drop(io::stderr().lock().write_all(line.as_bytes()));
 }
@@ -198,7 +206,11 @@ fn report(object: &impl Serialize) {
 
 /// The columns of the terminal that stdout is; `None` if it is none.
 pub(crate) fn terminal_width() -> Option<usize> {
-    let (Width(columns), _) = terminal_size_of(io::stdout())?;
+    width_of(io::stdout())
+}
+
+fn width_of(output: impl AsFd) -> Option<usize> {
+    let (Width(columns), _) = terminal_size_of(output)?;
     Some(usize::from(columns)).filter(|columns| *columns > 0)
 }
 

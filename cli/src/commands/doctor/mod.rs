@@ -92,9 +92,9 @@ pub(crate) fn run(broker: &Broker, json: bool) -> Result<(), Failure> {
         ui::print_json(&found.0)?;
     } else {
         for finding in &found.0 {
-            ui::line(format_args!("{}: {}", finding.state, finding.what))?;
+            ui::sentences(format_args!("{}: {}", finding.state, finding.what))?;
             if !finding.hint.is_empty() {
-                ui::line(format_args!("  hint: {}", finding.hint))?;
+                ui::sentences(format_args!("  hint: {}", finding.hint))?;
             }
         }
         looked_at(places, seen.is_ok(), all)?;
