@@ -12,6 +12,7 @@ use crate::broker::Broker;
 use crate::clock;
 use crate::commands::purpose::joined;
 use crate::commands::secret::SECRETS;
+use crate::commands::status::few;
 use crate::error::Failure;
 use crate::ui::{self, List, or_dash};
 
@@ -25,7 +26,26 @@ pub(crate) fn run(broker: &Broker, format: Format) -> Result<(), Failure> {
         return ui::bytes(markdown(&list.secrets).as_bytes());
     }
     let none = "no secrets; `tokenctl secret add NAME` or `tokenctl import FILE`";
-    overview(&list.secrets).print_or(none)
+    overview(&list.secrets).print_or(none)?;
+    note_unanswered(&list.secrets);
+    Ok(())
+}
+
+/// Notes what has a `*` in [`overview`].
+pub(crate) fn note_unanswered(secrets: &[SecretView]) {
+    if let Some((what, hint)) = unanswered(secrets) {
+        ui::note(format_args!("{what}; {hint}"));
+    }
+}
+
+/// Of which secrets GitHub did not answer the last check, and where the reason is.
+pub(crate) fn unanswered(secrets: &[SecretView]) -> Option<(String, String)> {
+    let unanswered = secrets.iter().filter(|one| one.check_failed.is_some());
+    let names: Vec<String> = unanswered.map(|one| one.name.to_string()).collect();
+    Some((
+        format!("GitHub did not answer the last check of {}", few(&names)),
+        format!("`tokenctl secret show {}` has the reason", names.first()?),
+    ))
 }
 
 /// One line for each secret: how it stands and what is due.

@@ -20,6 +20,7 @@ fn print(status: Status) -> Result<(), Failure> {
         if !all.secrets.is_empty() {
             ui::line("")?;
             registry::overview(&all.secrets).print()?;
+            registry::note_unanswered(&all.secrets);
         }
         if !all.github.principals.is_empty() {
             ui::line("")?;

@@ -177,6 +177,28 @@ fn a_vault_without_a_recovery_passphrase_is_a_line_with_the_command_that_sets_on
 }
 
 #[test]
+fn a_check_that_github_did_not_answer_is_a_line_unless_another_one_says_that_it_is_not_reached() {
+    let secret = json!({"check_failed": {"at": "2026-11-21T08:00:00Z"}});
+    let line = "look: GitHub did not answer the last check of site-token\n  \
+                hint: `tokenctl secret show site-token` has the reason\n";
+    for (breaker, is_line) in [("closed", true), ("open", false)] {
+        let mut github = quiet();
+        github["breaker"] = breaker.into();
+        let broker = broker(&github, &secret, &json!({"sources": []}));
+        let doctor = broker.run(&["doctor"]);
+        assert_eq!(
+            out(&doctor).contains(line),
+            is_line,
+            "{breaker}: {doctor:?}"
+        );
+        let status = broker.run(&["status"]);
+        assert!(out(&status).contains("-*"), "{status:?}");
+        let note = "did not answer the last check of site-token; `tokenctl secret show site-token`";
+        assert!(err(&status).contains(note), "{status:?}");
+    }
+}
+
+#[test]
 fn an_audit_log_that_cannot_be_written_is_one_finding() {
     let more = json!({
         "ready": false,

@@ -12,6 +12,7 @@ use broker_protocol::paths::Paths;
 
 use super::{Findings, sources};
 use crate::clock;
+use crate::commands::registry::unanswered;
 use crate::commands::status::few;
 
 pub(super) fn from_status(found: &mut Findings, status: &Status) {
@@ -44,7 +45,7 @@ pub(super) fn from_status(found: &mut Findings, status: &Status) {
         );
     }
     if let Some(all) = &status.broker {
-        for_operators(found, all);
+        for_operators(found, all, status.dev);
     }
 }
 
@@ -54,7 +55,7 @@ fn is_audit_fault_alone(status: &Status) -> bool {
     all.is_some_and(|all| all.audit_fault.is_some()) && status.not_ready.len() == 1
 }
 
-fn for_operators(found: &mut Findings, all: &BrokerStatus) {
+fn for_operators(found: &mut Findings, all: &BrokerStatus, dev: bool) {
     if let Some(why) = &all.audit_fault {
         found.wrong(
             "the audit log cannot be written, so no token is issued",
@@ -82,13 +83,17 @@ fn for_operators(found: &mut Findings, all: &BrokerStatus) {
             "raise the limit: LimitMEMLOCK= in the unit, or `ulimit -l`",
         );
     }
-    if !all.root_key_in_force.recovery {
+    // With `--dev` there is nothing to lose, and no GitHub.
+    if !all.root_key_in_force.recovery && !dev {
         found.look(
             "there is no recovery passphrase: if the root key is lost, so are the secrets",
             "tokenctl rekey --recovery",
         );
     }
-    of_github(found, &all.github);
+    let is_said = of_github(found, &all.github) || dev;
+    if let Some((what, hint)) = unanswered(&all.secrets).filter(|_| !is_said) {
+        found.look(what, hint);
+    }
     let of_secrets: Vec<&String> = all
         .secrets
         .iter()
@@ -134,8 +139,10 @@ pub(super) fn warning_channels(found: &mut Findings, places: &Paths, all: &Broke
     }
 }
 
-fn of_github(found: &mut Findings, github: &GitHubStatus) {
-    if github.breaker != "closed" && !github.breaker.is_empty() {
+/// Returns whether GitHub cannot be reached.
+fn of_github(found: &mut Findings, github: &GitHubStatus) -> bool {
+    let is_unreachable = github.breaker != "closed" && !github.breaker.is_empty();
+    if is_unreachable {
         found.wrong(
             format!("{} could not be reached several times in a row", github.api),
             "check the network, and `[github] api` and `ca`; the broker retries automatically",
@@ -174,6 +181,7 @@ fn of_github(found: &mut Findings, github: &GitHubStatus) {
             );
         }
     }
+    is_unreachable
 }
 
 fn of_secret(found: &mut Findings, secret: &SecretView) {
