@@ -224,22 +224,31 @@ fn the_usual_file_is_offered_for_import_and_the_broker_outlives_the_terminal() {
     );
     write_private(&account.path(".github-tokens"), text);
     let mut terminal = account.at_terminal();
-    for _ in 0..2 {
-        terminal.expect("Recovery passphrase");
-        terminal.type_unseen(&format!("{PASSPHRASE}\n"));
+    for (question, typed) in [
+        ("Recovery passphrase: ", "too short"),
+        ("at least 12 characters; once more", PASSPHRASE),
+        ("again: ", "correct horse batteries"),
+        ("the two do not match; once more", PASSPHRASE),
+        ("again: ", PASSPHRASE),
+    ] {
+        terminal.expect(question);
+        terminal.type_unseen(&format!("{typed}\n"));
     }
     terminal.expect("`none` to type one token [~/.github-tokens]: ");
     terminal.type_in("~/no-such-file\n");
     terminal.expect("there is no file");
     terminal.expect("[~/.github-tokens]: ");
     terminal.type_in("\n");
-    terminal.expect("The token to try first (the others wait) [org-sync-token]: ");
+    terminal.expect("`tokenctl setup --secret NAME`) [org-sync-token]: ");
     terminal.type_in("\n");
     terminal.expect("[acme-bot/*]: ");
     terminal.type_in("not a repository\n");
     terminal.expect("is not a repository");
     terminal.expect("[acme-bot/*]: ");
     terminal.type_in("acme/*\n");
+    terminal.expect("[contents=read issues=read]: ");
+    terminal.type_in("metdata=read\n");
+    terminal.expect("did you mean `metadata`?");
     terminal.expect("[contents=read issues=read]: ");
     terminal.type_in("metadata=read\n");
     let (last, status) = terminal.end();

@@ -189,12 +189,32 @@ fn a_purpose_gets_no_name_that_a_file_has() {
         &broker,
         &["--repo", "acme/site", "--permission", "issues=read"],
     );
+    // Where the line is broken depends on how long this program's path is.
+    let line = out(&got).replace(" \\\n   ", "");
     assert!(
-        out(&got).contains("policy new second-2 --secret second"),
+        line.contains("policy new second-2 --secret second"),
         "{}{}",
         out(&got),
         err(&got)
     );
+}
+
+#[test]
+fn a_secret_whose_value_github_refused_is_what_a_new_value_is_asked_for() {
+    let broker = broker(|held| {
+        held.secrets[0]["state"] = "rejected".into();
+        held.purposes.clear();
+    });
+    let tokens = broker.home.path().join(".github-tokens");
+    fs::write(&tokens, "export SITE_TOKEN=ghp_rejected\n").unwrap();
+    let got = broker.run_with(&["setup", "--yes"], "ghp_another\n");
+    let printed = out(&got);
+    assert!(
+        printed.contains("found the secret site-token, which is rejected\n"),
+        "{got:?}"
+    );
+    assert!(printed.contains("secret set site-token\n"), "{got:?}");
+    assert_eq!(asked(&broker, "PUT /v1/secrets/site-token"), 1);
 }
 
 #[test]

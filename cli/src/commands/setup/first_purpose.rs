@@ -6,6 +6,7 @@ use std::path::Path;
 
 use broker_protocol::api::{PurposeList, PurposeView, SecretView};
 use broker_protocol::names::{Permissions, Purpose, RepoPattern, SecretName};
+use broker_protocol::permissions;
 use nix::unistd::geteuid;
 
 use super::questions::words;
@@ -161,7 +162,7 @@ impl Steps<'_> {
             (None, [only]) => Ok(only),
             (None, _) => self.questions.ask(
                 "--secret NAME",
-                "The token to try first (the others wait)",
+                "The token to try first (later: `tokenctl setup --secret NAME`)",
                 first,
                 named,
             ),
@@ -204,8 +205,19 @@ impl Steps<'_> {
             "--permission NAME=LEVEL",
             "Permissions it gives",
             Some(default),
-            |answer| words(answer, |word| permission(word).map(|_| word.to_owned())),
+            |answer| words(answer, typed_permission),
         )
+    }
+}
+
+/// A permission that is asked for here is one that GitHub documents: a slip would end in its refusal.
+fn typed_permission(word: &str) -> Result<String, String> {
+    let (name, _) = permission(word)?;
+    match permissions::odd(&name) {
+        Some(why) => Err(format!(
+            "{why}; if it is one, `tokenctl setup --permission {word}`"
+        )),
+        None => Ok(word.to_owned()),
     }
 }
 

@@ -7,6 +7,7 @@ use broker_protocol::api::{SecretList, SecretState, SecretView};
 use broker_protocol::names::{NameError, SecretName};
 
 use super::{Steps, found, heading};
+use crate::commands::registry;
 use crate::commands::secret::SECRETS;
 use crate::error::Failure;
 use crate::ui;
@@ -30,7 +31,7 @@ impl Steps<'_> {
             found(format_args!("secrets with a value: {}", names.join(", ")))?;
             return Ok(there);
         }
-        match self.from()? {
+        match self.from(&all)? {
             From::File(file) => {
                 let args = ["import".into(), file.into_os_string()];
                 self.tokenctl(args).run()?;
@@ -45,9 +46,10 @@ impl Steps<'_> {
         if there.is_empty() {
             return Err(Failure::with_hint(
                 "no secret has a value that GitHub takes",
-                "`tokenctl secret list` shows them; `tokenctl secret set NAME` takes a new value, then `tokenctl setup` continues",
+                "`tokenctl setup` asks for a new value of the first; `tokenctl secret list` shows them all",
             ));
         }
+        registry::note_unanswered(&there);
         Ok(there)
     }
 
@@ -63,11 +65,20 @@ impl Steps<'_> {
         }
     }
 
-    fn from(&self) -> Result<From, Failure> {
+    fn from(&self, all: &[SecretView]) -> Result<From, Failure> {
         match (&self.asked.import, &self.asked.secret) {
             (Some(file), _) => return Ok(From::File(file.clone())),
             (None, Some(secret)) => return Ok(From::Typed(secret.clone())),
             (None, None) => {}
+        }
+        // What they came from has no better value.
+        if let Some(view) = all.iter().find(|view| view.declared) {
+            let SecretView { name, state, .. } = view;
+            found(format_args!(
+                "the secret {name}, which is {}",
+                state.as_str()
+            ))?;
+            return Ok(From::Typed(name.clone()));
         }
         let home = env::var_os("HOME").map(PathBuf::from);
         let file = home.as_deref().map(|home| home.join(USUAL_FILE));

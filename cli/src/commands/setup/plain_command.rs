@@ -55,8 +55,7 @@ impl PlainCommand {
 
     /// Prints it, runs it to its end, and fails as it does.
     pub(super) fn run(self) -> Result<(), Failure> {
-        let shown = self.line();
-        ui::line(format_args!("$ {}", wrapped(&shown)))?;
+        ui::line(format_args!("$ {}", in_pieces(&self.words())))?;
         let mut command = Command::new(&self.program);
         command.args(&self.args);
         if let Some(file) = &self.reads {
@@ -88,7 +87,7 @@ impl PlainCommand {
         }
         let code = status.code().and_then(|code| u8::try_from(code).ok());
         let stopped = Failure::with_hint(
-            format!("setup stopped, because `{shown}` failed"),
+            format!("setup stopped, because `{}` failed", self.line()),
             "once that is fixed, `tokenctl setup` continues",
         );
         Err(stopped.exiting_with(code.unwrap_or(1)))
@@ -96,13 +95,17 @@ impl PlainCommand {
 
     /// The line to type.
     pub(super) fn line(&self) -> String {
+        self.words().join(" ")
+    }
+
+    fn words(&self) -> Vec<String> {
         let mut words = vec![typed(&self.program)];
         words.extend(self.args.iter().map(|word| quoted(&word.to_string_lossy())));
         if let Some(file) = &self.reads {
             words.push("<".to_owned());
             words.push(quoted(&file.to_string_lossy()));
         }
-        words.join(" ")
+        words
     }
 }
 
@@ -148,22 +151,20 @@ pub(super) fn on_path(name: &OsStr) -> Option<PathBuf> {
 }
 
 /// A line in pieces of less than 80 columns where its options allow that, so that all of it can be copied.
-pub(super) fn wrapped(line: &str) -> String {
+fn in_pieces(words: &[String]) -> String {
     const WIDTH: usize = 76;
-    let (mut text, mut column) = (String::new(), 2);
-    for (index, part) in line.split(" --").enumerate() {
-        let part = match index {
-            0 => part.to_owned(),
-            _ => format!("--{part}"),
-        };
-        let width = part.chars().count() + 1;
-        if index > 0 && column + width > WIDTH {
+    let options = words.chunk_by(|_, next| !next.starts_with("--"));
+    let mut text = String::new();
+    let mut column = 2;
+    for option in options.map(|words| words.join(" ")) {
+        let width = option.chars().count() + 1;
+        if !text.is_empty() && column + width > WIDTH {
             text.push_str(" \\\n    ");
             column = 4;
-        } else if index > 0 {
+        } else if !text.is_empty() {
             text.push(' ');
         }
-        text.push_str(&part);
+        text.push_str(&option);
         column += width;
     }
     text
@@ -173,15 +174,30 @@ pub(super) fn wrapped(line: &str) -> String {
 mod tests {
     use super::*;
 
+    fn pieces(words: &[&str]) -> String {
+        in_pieces(
+            &words
+                .iter()
+                .map(|word| (*word).to_owned())
+                .collect::<Vec<_>>(),
+        )
+    }
+
     #[test]
     fn a_long_line_is_broken_before_an_option_and_a_short_one_is_not() {
-        assert_eq!(
-            wrapped("tokenctl init --recovery"),
-            "tokenctl init --recovery"
-        );
-        let long = format!("tokenctl policy new site {}", "--repo acme/site ".repeat(5));
-        let text = wrapped(long.trim_end());
+        let short = ["tokenctl", "init", "--recovery"];
+        assert_eq!(pieces(&short), "tokenctl init --recovery");
+        let mut long = vec!["tokenctl", "policy", "new", "site"];
+        long.extend(["--repo", "acme/site"].repeat(5));
+        let text = pieces(&long);
         assert!(text.lines().all(|line| line.len() < 80), "{text}");
-        assert_eq!(text.replace(" \\\n   ", ""), long.trim_end());
+        assert_eq!(text.replace(" \\\n   ", ""), long.join(" "));
+    }
+
+    #[test]
+    fn a_quoted_word_stays_whole() {
+        let word = format!("'/home/alice/{} --x/tokens'", "long ".repeat(15));
+        let text = pieces(&["tokenctl", "import", "--force", &word]);
+        assert!(text.contains(&word), "{text}");
     }
 }
