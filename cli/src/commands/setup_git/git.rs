@@ -35,8 +35,13 @@ impl Git {
     pub(super) fn find(local: bool) -> Result<Self, Failure> {
         if local {
             let outside = |failure: Failure| {
-                let hint = "run it in a repository, or without `--local`";
-                Failure::with_hint(failure.to_string(), hint)
+                let said = failure.to_string();
+                // A broken configuration fails this too.
+                let hint = match said.contains("not a git repository") {
+                    true => "run it in a repository, or without `--local`",
+                    false => "nothing was changed: fix that, and run this again",
+                };
+                Failure::with_hint(said, hint)
             };
             let common = run(&["rev-parse", "--git-common-dir"]).map_err(outside)?;
             let common = line(common)?;
@@ -98,6 +103,12 @@ impl Git {
             file.put()
         };
         put().map_err(Failure::file("write", &self.place))
+    }
+
+    /// Whether git says that it cannot read this very file.
+    pub(super) fn names_file(&self, failure: &Failure) -> bool {
+        let file = self.place.display().to_string();
+        failure.to_string().contains(&file)
     }
 
     /// Deletes it.
@@ -175,7 +186,9 @@ const NAME: &str = "tokend.gitconfig";
 const INCLUDE: &str = "include.path";
 
 fn git(arguments: &[&str]) -> Result<Output, Failure> {
-    let ran = Command::new("git").args(arguments).output();
+    let mut git = Command::new("git");
+    // In English: what it says is looked at.
+    let ran = git.env("LC_ALL", "C").args(arguments).output();
     ran.map_err(|error| Failure::new(format!("cannot run git: {error}")))
 }
 

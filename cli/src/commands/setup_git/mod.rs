@@ -71,7 +71,8 @@ fn write(git: &Git, included: &Included, print: bool) -> Result<bool, Failure> {
             ui::bytes(format!("    {}\n", line.replace('\t', "    ")).as_bytes())?;
         }
     }
-    let includes = git.includes()?;
+    let hint = "fix that, and run this again: it continues";
+    let includes = git.includes().map_err(hinted(hint))?;
     if !includes {
         let verb = if print { "would run" } else { "ran" };
         let command = if print {
@@ -87,18 +88,40 @@ fn write(git: &Git, included: &Included, print: bool) -> Result<bool, Failure> {
 /// Takes back what was written.
 fn remove(git: &Git) -> Result<(), Failure> {
     let has_file = git.included()?.is_some();
-    let includes = git.includes()?;
-    if includes {
-        ui::line(format_args!("ran {}", git.exclude()?))?;
+    if has_file && git.includes().is_err_and(|error| git.names_file(&error)) {
+        // With that file git reads nothing at all; one that is missing it leaves out.
+        delete(git)?;
+        let hint = "nothing else was changed: fix that, and run this again";
+        return exclude(git, hint).map(drop);
     }
+    let hint = "nothing was changed: fix that, and run this again";
+    let excluded = exclude(git, hint)?;
     if has_file {
-        git.delete()?;
-        ui::line(format_args!("removed {}", git.place().display()))?;
+        delete(git)?;
     }
-    if !includes && !has_file {
+    if !excluded && !has_file {
         ui::line("nothing to remove")?;
     }
     Ok(())
+}
+
+/// Makes git include the file no more. Returns whether it did.
+fn exclude(git: &Git, hint: &str) -> Result<bool, Failure> {
+    let includes = git.includes().map_err(hinted(hint))?;
+    if includes {
+        ui::line(format_args!("ran {}", git.exclude()?))?;
+    }
+    Ok(includes)
+}
+
+fn delete(git: &Git) -> Result<(), Failure> {
+    git.delete()?;
+    ui::line(format_args!("removed {}", git.place().display()))
+}
+
+/// Adds what to do to what git says of a configuration that it cannot read: that names file and line.
+fn hinted(hint: &str) -> impl Fn(Failure) -> Failure {
+    move |failure| Failure::with_hint(failure.to_string(), hint)
 }
 
 /// The helper as git runs it, by the path of this very program and with the places that were named.

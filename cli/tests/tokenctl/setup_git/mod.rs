@@ -1,5 +1,7 @@
 //! `setup-git` over git's own configuration, in a home of its own.
 
+mod unreadable;
+
 use std::fs;
 use std::process::{Command, Output};
 
