@@ -31,9 +31,9 @@ mod starting;
 mod table;
 mod ui;
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 
+use broker_manual::usage;
 use clap::Parser as _;
 
 use crate::args::CommandLine;
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         Ok(false) => {}
         Err(error) => return ui::usage(&error),
     }
-    if wants_json(std::env::args_os()) {
+    if usage::wants_json(std::env::args_os()) {
         ui::speak_json();
     }
     let line = match CommandLine::try_parse() {
@@ -62,24 +62,5 @@ fn main() -> ExitCode {
             ui::failure(&failure);
             ExitCode::from(failure.exit_code())
         }
-    }
-}
-
-/// Whether `--json` is among the arguments, also of a command line that makes no sense. After `--` there is
-/// another program's.
-fn wants_json(arguments: impl Iterator<Item = OsString>) -> bool {
-    let mut own = arguments.take_while(|argument| argument != "--");
-    own.any(|argument| argument == "--json")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn json_is_asked_for_before_the_command_of_exec_and_not_in_it() {
-        let wants = |line: &str| wants_json(line.split(' ').map(OsString::from));
-        assert!(wants("tokenctl frobnicate --json"));
-        assert!(!wants("tokenctl exec label-sync -- gh api --json"));
     }
 }

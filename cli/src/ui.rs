@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use broker_manual::usage::WrongUsage;
 use broker_protocol::argument_mask;
 use broker_protocol::client::Response;
 use broker_protocol::printable;
@@ -152,21 +153,12 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// What is wrong, without the usage below it; what clap proposes is the hint.
 fn usage_report(text: &str) -> FailureReport {
-    let (what, rest) = text.split_once("\n\n").unwrap_or((text, ""));
-    let tip = rest
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("tip: "));
-    let error = match what.strip_prefix("error: ") {
-        Some(what) => what.split_whitespace().collect::<Vec<_>>().join(" "),
-        // Without a command it is the help.
-        None => "no command given".to_owned(),
-    };
+    let wrong = WrongUsage::read(text);
     FailureReport {
-        error,
+        error: wrong.error,
         code: USAGE,
-        hint: Some(tip.unwrap_or("--help shows the usage").to_owned()),
+        hint: Some(wrong.hint),
         exit_code: 2,
     }
 }
@@ -283,24 +275,5 @@ mod tests {
         assert_eq!(printable("plain\nlines"), "plain\nlines");
         assert_eq!(printable("\x1b[2J\u{9b}x"), "\\u{1b}[2J\\u{9b}x");
         assert_eq!(printable("a\u{202e}b\u{200b}"), "a\\u{202e}b\\u{200b}");
-    }
-
-    #[test]
-    fn wrong_usage_in_json_is_what_is_wrong_and_clap_s_proposal() {
-        let text = "error: the following required arguments were not provided:\n  <PURPOSE>\n\n\
-                    Usage: tokenctl get <PURPOSE>\n";
-        let report = usage_report(text);
-        assert_eq!(
-            report.error,
-            "the following required arguments were not provided: <PURPOSE>"
-        );
-        assert_eq!((report.code, report.exit_code), ("usage", 2));
-        let tip = "error: unexpected argument '--repos' found\n\n  tip: a similar argument exists: '--repo'\n";
-        let hint = usage_report(tip).hint;
-        assert_eq!(hint.as_deref(), Some("a similar argument exists: '--repo'"));
-        assert_eq!(
-            usage_report("Get tokens\n\nUsage: x\n").error,
-            "no command given"
-        );
     }
 }

@@ -1,10 +1,13 @@
-//! Manual pages of a program, made from its command line's own definition: `tokend` and `tokenctl` each write theirs.
+//! What both programs make of their command line's own definition: manual pages, which `tokend` and `tokenctl` each
+//! write, and in [`usage`] what is wrong with a command line.
 
 use std::io::{self, Write as _};
 use std::path::Path;
 
 use broker_protocol::whole_file::WholeFile;
 use clap::Command;
+
+pub mod usage;
 
 /// Writes one page for each command, for everyone to read, over those of an earlier run.
 ///
