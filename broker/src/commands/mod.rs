@@ -6,6 +6,7 @@ use std::io::{self, LineWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use broker_manual::usage::{self, WrongUsage};
 use broker_private_files::{self as private, PrivateError};
 use broker_protocol::{argument_mask, causes};
 use broker_secret_memory::redact;
@@ -33,14 +34,18 @@ pub fn fail_in_json(error: &dyn Error, code: u8) -> ExitCode {
 }
 
 fn write_json(error: &dyn Error, code: u8, to: &mut impl Write) {
+    write_report(&causes::describe(error), None, code, to);
+}
+
+fn write_report(error: &str, hint: Option<&str>, code: u8, to: &mut impl Write) {
     let report = json!({
-        "error": causes::describe(error),
+        "error": error,
         "code": match code {
             2 => "usage",
             8 => "verification_failed",
             _ => "failed",
         },
-        "hint": null,
+        "hint": hint,
         "exit_code": code,
     });
     let text = argument_mask::masked(&format!("{report}\n"), std::env::args_os());
@@ -78,11 +83,19 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     let text = argument_mask::masked(&error.render().to_string(), std::env::args_os());
     // The reader may be gone; there is no one else to tell.
     if error.use_stderr() {
-        io::stderr().write_all(text.as_bytes()).unwrap_or_default();
+        match usage::wants_json(std::env::args_os()) {
+            true => write_usage(&text, &mut io::stderr()),
+            false => io::stderr().write_all(text.as_bytes()).unwrap_or_default(),
+        }
         return ExitCode::from(2);
     }
     io::stdout().write_all(text.as_bytes()).unwrap_or_default();
     ExitCode::SUCCESS
+}
+
+fn write_usage(text: &str, to: &mut impl Write) {
+    let wrong = WrongUsage::read(text);
+    write_report(&wrong.error, Some(&wrong.hint), 2, to);
 }
 
 /// Says why it failed, causes included and masked.
@@ -132,6 +145,20 @@ mod tests {
         let said: serde_json::Value = serde_json::from_slice(&said).unwrap();
         let want = json!({
             "error": "two\nlines", "code": "verification_failed", "hint": null, "exit_code": 8
+        });
+        assert_eq!(said, want);
+    }
+
+    #[test]
+    fn wrong_usage_in_json_is_one_line_with_the_same_fields() {
+        let mut said = Vec::new();
+        let text = "error: unexpected argument '--forc' found\n\n  tip: a similar argument exists: '--force'\n";
+        write_usage(text, &mut said);
+        assert_eq!(said.iter().filter(|byte| **byte == b'\n').count(), 1);
+        let said: serde_json::Value = serde_json::from_slice(&said).unwrap();
+        let want = json!({
+            "error": "unexpected argument '--forc' found", "code": "usage",
+            "hint": "a similar argument exists: '--force'", "exit_code": 2
         });
         assert_eq!(said, want);
     }

@@ -342,3 +342,22 @@ fn tokend_repeats_no_token_that_is_passed_where_something_else_belongs() {
         assert!(!printed.contains("canary"), "{arguments:?}: {ran:?}");
     }
 }
+
+#[test]
+fn with_json_wrong_usage_is_an_object_of_tokend_as_of_tokenctl() {
+    let home = Home::new();
+    for program in [binaries::tokend(), binaries::tokenctl()] {
+        let mut command = home.command(&program);
+        let ran = Ran::of(command.args(["restore", "--json", "--frobnicate"]));
+        assert_eq!((ran.code(), &*ran.stdout), (Some(2), ""), "{ran:?}");
+        let said: Value = serde_json::from_str(&ran.stderr).unwrap();
+        assert_eq!(
+            (&said["error"], &said["code"], &said["exit_code"]),
+            (
+                &"unexpected argument '--frobnicate' found".into(),
+                &"usage".into(),
+                &2.into()
+            )
+        );
+    }
+}
