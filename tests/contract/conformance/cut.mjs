@@ -11,6 +11,7 @@ const KINDS = ["actions", "dependabot", "codespaces"];
 /** Every call of the broker, and of what acts for callers in tests. */
 const CALLS = {
   "/": ["get"],
+  "/meta": ["get"],
   "/user": ["get"],
   "/rate_limit": ["get"],
   "/app": ["get"],

@@ -8,6 +8,7 @@ pub(super) fn users(stage: &mut Stage) {
         stage.send("GET /user", CLASSIC, &version, 200);
         stage.send("GET /rate_limit", CLASSIC, &version, 200);
     }
+    stage.ask("GET /meta", "", 200);
     stage.ask("GET /user", SCOPELESS, 200);
     stage.ask("GET /user", FINE, 200);
     stage.ask("GET /user", DEAD, 401);

@@ -32,6 +32,7 @@ impl State {
         let path: Vec<&str> = segments.iter().map(String::as_str).collect();
         match (request.verb(), &path[..]) {
             ("GET", [""]) => self.get_root(request, who),
+            ("GET", ["meta"]) => Self::get_meta(),
             ("GET", ["user"]) => self.get_user(request, who),
             ("POST", ["graphql"]) => self.post_graphql(request, who),
             ("GET", ["rate_limit"]) => self.get_rate_limit(request, who),

@@ -1,4 +1,5 @@
 //! `GET /`: where everything is. `gh auth status` asks it for the scopes in its headers.
+//! `GET /meta`: that this is GitHub, to whoever asks.
 
 use serde_json::{Map, Value, json};
 
@@ -85,5 +86,11 @@ impl State {
         let name = "current_user_authorizations_html_url".to_owned();
         object.insert(name, json!(settings));
         Ok(Answer::json(200, Value::Object(object)))
+    }
+
+    /// All that every GitHub says; addresses and keys are for github.com alone.
+    pub(super) fn get_meta() -> Outcome {
+        let said = json!({ "verifiable_password_authentication": false });
+        Ok(Answer::json(200, said))
     }
 }
