@@ -18,9 +18,6 @@ pub(crate) struct Request {
     pub(crate) body: Bytes,
 }
 
-/// The names of GitHub's API and of its host for uploads.
-const OWN_HOSTS: [&str; 2] = ["api.github.com", "uploads.github.com"];
-
 /// How an `Authorization` header is to be read.
 pub(crate) enum Presented {
     /// There is none.
@@ -49,10 +46,10 @@ impl Request {
             .get("host")
             .and_then(|host| host.to_str().ok());
         let host = host.map_or_else(|| format!("127.0.0.1:{port}"), str::to_owned);
-        // At GitHub's own names there is TLS, be it of a server in front of this one.
-        let scheme = match OWN_HOSTS.contains(&host.as_str()) {
-            true => "https",
-            false => scheme,
+        // At a name without a port there is TLS, be it of a server in front of this one.
+        let scheme = match host.contains(':') {
+            true => scheme,
+            false => "https",
         };
         Self {
             method: parts.method.as_str().to_owned(),
