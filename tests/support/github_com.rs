@@ -8,6 +8,8 @@
 //!                           ├─ 127.x.y.z:443, TLS ─┤
 //! github.com ───────────────┘                      └─▶ git http-backend
 //! ```
+//!
+//! Or at the one name of an Enterprise Server, where the path says which of the two answers.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -15,12 +17,14 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use tokio::io::copy_bidirectional_with_sizes;
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, copy_bidirectional_with_sizes,
+};
 use tokio::net::TcpStream;
 
 use crate::git_server::GitServer;
 use crate::github::tls::acceptor_for;
-use crate::github::{StandIn, World};
+use crate::github::{StandIn, State, World};
 use crate::loopback::Loopback;
 use crate::{Home, TestBroker, namespace, needs};
 
@@ -28,6 +32,8 @@ use crate::{Home, TestBroker, namespace, needs};
 pub const HOSTS: [&str; 3] = ["api.github.com", "uploads.github.com", "github.com"];
 /// The one for git.
 const WEB: &str = HOSTS[2];
+/// The name of the Enterprise Server.
+const SERVER: &str = "git.acme.example";
 
 /// What `[github] api` is by default.
 pub const API: &str = "https://api.github.com";
@@ -52,24 +58,45 @@ impl GithubCom {
     /// Starts it. `token` is what git authenticates with.
     #[must_use]
     pub fn start(world: World, token: &str) -> Self {
+        Self::at(&HOSTS, world, token)
+    }
+
+    /// The same as an Enterprise Server, with nothing at GitHub's names.
+    #[must_use]
+    pub fn server(world: World, token: &str) -> Self {
+        let server = Self::at(&[SERVER], world, token);
+        let limits = |state: &mut State| state.settings.rate_limits = false;
+        server.github.change(limits);
+        server
+    }
+
+    fn at(names: &[&str], world: World, token: &str) -> Self {
         let (github, git) = (StandIn::start(world), GitServer::start(token));
         let directory = tempfile::tempdir().unwrap();
-        let acceptor = acceptor_for(&directory.path().join(CA), &HOSTS);
+        let acceptor = acceptor_for(&directory.path().join(CA), names);
         let api = github.plain().replace("http://", "");
         let web = git.host();
         let front = Loopback::serve_on(listen(), move |stream| {
             let (acceptor, api, web) = (acceptor.clone(), api.clone(), web.clone());
             async move {
-                let mut client = acceptor.accept(stream).await?;
-                let name = client.get_ref().1.server_name();
-                let to = if name == Some(WEB) { web } else { api };
-                let mut server = TcpStream::connect(to).await?;
+                let mut client = BufReader::new(acceptor.accept(stream).await?);
+                let name = client.get_ref().get_ref().1.server_name();
+                let (mut is_web, mut begun) = (name == Some(WEB), String::new());
+                if name == Some(SERVER) {
+                    client.read_line(&mut begun).await?;
+                    is_web = !begun.contains(" /api/");
+                    // The next request may be the other's.
+                    begun.push_str("Connection: close\r\n");
+                }
+                let mut server = TcpStream::connect(if is_web { web } else { api }).await?;
+                server.write_all(begun.as_bytes()).await?;
                 // However one side ends, the other does.
                 copy_bidirectional_with_sizes(&mut client, &mut server, BUFFER, BUFFER).await
             }
         });
-        let names = HOSTS.map(|host| format!("{} {host}\n", front.address.ip()));
-        let hosts = format!("127.0.0.1 localhost\n{}", names.concat());
+        let names = names.iter();
+        let names = names.map(|host| format!("{} {host}\n", front.address.ip()));
+        let hosts = format!("127.0.0.1 localhost\n{}", names.collect::<String>());
         fs::write(directory.path().join("hosts"), hosts).unwrap();
         // No one else is asked for a name.
         fs::write(directory.path().join("nsswitch"), "hosts: files\n").unwrap();
