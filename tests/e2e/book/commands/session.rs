@@ -5,8 +5,8 @@
 //!        ◀─────────── what the terminal showed, cut where each block begins ◀──────────────────────────────┘
 //! ```
 //!
-//! GitHub is the stand-in, at its own names and with a certificate that this machine trusts. What a page presumes is
-//! made by a file of `scenes/`, in the same shell.
+//! GitHub is the stand-in, at its own names and with a certificate that this machine trusts; or an Enterprise Server,
+//! whose certificate it does not trust. What a page presumes is made by a file of `scenes/`, in the same shell.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -34,6 +34,9 @@ const PRELUDE: &str = "tests/e2e/book/commands/prelude.sh";
 /// What pages presume.
 const SCENES: &str = "tests/e2e/book/commands/scenes";
 
+/// The scene of pages on which GitHub is an Enterprise Server, whose CA the machine does not trust.
+const SERVER: &str = "enterprise-server";
+
 /// What the machine trusts, where `machine.sh` puts another.
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -49,13 +52,24 @@ pub(super) fn run(page: &str, blocks: &[Block]) {
     }
     let Some(schema) = schema() else { return };
     let (world, values) = world::made();
-    let com = GithubCom::start(world, values.of("site-token"));
+    let is_server = runs
+        .iter()
+        .any(|(_, run)| run.scenes.contains(&SERVER.to_owned()));
+    let start = match is_server {
+        true => GithubCom::server,
+        false => GithubCom::start,
+    };
+    let com = start(world, values.of("site-token"));
     for name in world::FOR_GIT {
         com.git.honour(values.of(name));
     }
     com.github
         .change(|state| state.settings.graphql_schema = Some(schema));
-    let scratch = scratch(&com, &values);
+    let trusted = match is_server {
+        true => CERTIFICATES.into(),
+        false => com.ca(),
+    };
+    let scratch = scratch(&com, &trusted, &values);
     let name = Path::new(page).file_name().unwrap().to_str().unwrap();
     write(&scratch.path().join("page"), name, &runs);
     let mut session = Command::new("unshare");
@@ -106,7 +120,7 @@ fn answers(values: &Values) -> Vec<Answer<'_>> {
 const PASSPHRASE: &str = "correct horse battery staple";
 
 /// What the machine is made of, for `machine.sh`.
-fn scratch(com: &GithubCom, values: &Values) -> TempDir {
+fn scratch(com: &GithubCom, trusted: &Path, values: &Values) -> TempDir {
     let scratch = tempfile::Builder::new().prefix("book-").tempdir().unwrap();
     let path = scratch.path();
     // Alice is to reach what is mounted below it.
@@ -126,7 +140,8 @@ fn scratch(com: &GithubCom, values: &Values) -> TempDir {
         "root:x:0:\nalice:x:1000:\nbob:x:1001:\n",
     )
     .unwrap();
-    fs::copy(com.ca(), path.join("etc/ca-certificates.crt")).unwrap();
+    fs::copy(trusted, path.join("etc/ca-certificates.crt")).unwrap();
+    fs::copy(com.ca(), path.join("page/ca.pem")).unwrap();
     values.write(&path.join("values"));
     scratch
 }
