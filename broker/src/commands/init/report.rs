@@ -80,8 +80,8 @@ pub(super) fn meaning(source: &RootKeySource, places: &Paths, because: Option<&s
         ),
     };
     match because {
-        Some(because) => format!("{from} ({because}). {means}"),
-        None => format!("{from}. {means}"),
+        Some(because) => format!("{from}\n({because}). {means}"),
+        None => format!("{from}.\n{means}"),
     }
 }
 
@@ -128,14 +128,15 @@ pub fn print(report: &InitReport, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "\nroot key: {}", report.root_key)?;
     if report.has_recovery == Some(false) {
-        let warning = "none; if the root key is lost, so are the secrets; set one while the broker runs: tokenctl rekey --recovery";
+        let warning = "none; if the root key is lost, so are the secrets;\n\
+                       set one while the broker runs: tokenctl rekey --recovery";
         writeln!(out, "recovery passphrase: {warning}")?;
     }
     if let Some(log) = &report.log {
         let key = &log.public_key;
         writeln!(
             out,
-            "audit log key, for the auditor to keep elsewhere: {key}"
+            "audit log key, for the auditor to keep elsewhere:\n  {key}"
         )?;
     }
     writeln!(out, "\nnext:")?;

@@ -90,7 +90,7 @@ fn without_a_keyring_a_key_file_is_made_and_the_reason_and_the_meaning_are_said(
         "(no desktop keyring runs for this account)",
         "keep their backups apart",
         "recovery passphrase: none; if the root key is lost, so are the secrets",
-        "audit log key, for the auditor to keep elsewhere: ",
+        "audit log key, for the auditor to keep elsewhere:\n  ",
         "\nnext:\n  tokend & ",
         "\n  tokenctl secret add NAME ",
         "\n  tokenctl policy reload ",

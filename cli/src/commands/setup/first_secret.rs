@@ -29,6 +29,7 @@ impl Steps<'_> {
         if self.asked.import.is_none() && self.enough(&there) {
             let names: Vec<&str> = there.iter().map(|view| view.name.as_str()).collect();
             found(format_args!("secrets with a value: {}", names.join(", ")))?;
+            registry::note_unanswered(&there);
             return Ok(there);
         }
         match self.from(&all)? {
@@ -49,7 +50,6 @@ impl Steps<'_> {
                 "`tokenctl setup` asks for a new value of the first; `tokenctl secret list` shows them all",
             ));
         }
-        registry::note_unanswered(&there);
         Ok(there)
     }
 
