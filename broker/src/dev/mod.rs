@@ -28,7 +28,6 @@ use nix::unistd::{getegid, geteuid};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::place::PlaceError;
-pub(crate) use self::place::place_of;
 
 use self::place::Place;
 use crate::app::App;

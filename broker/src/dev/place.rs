@@ -15,6 +15,8 @@ use broker_protocol::paths::{Paths, check_socket};
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::unistd::geteuid;
 
+use crate::commands::init::PLACE_OF_DEV;
+
 /// A place, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -74,7 +76,7 @@ impl Place {
         let mut number = [0; 4];
         getrandom::fill(&mut number).map_err(io::Error::other)?;
         let number = u32::from_ne_bytes(number);
-        let home = base.join(format!("{PREFIX}{number:08x}"));
+        let home = base.join(format!("{PLACE_OF_DEV}{number:08x}"));
         let paths = Paths::below(&home);
         let sockets = [&paths.socket, &paths.proxy_socket];
         if sockets.into_iter().any(|path| check_socket(path).is_err()) {
@@ -140,7 +142,7 @@ fn remove_left(base: &Path) {
 
 /// The marker of a place that was left, now held, if it is provably one.
 fn left(path: &Path) -> Option<Flock<File>> {
-    let number = path.file_name()?.to_str()?.strip_prefix(PREFIX)?;
+    let number = path.file_name()?.to_str()?.strip_prefix(PLACE_OF_DEV)?;
     let is_number = number.len() == 8 && number.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !is_number || !is_own_alone(path) {
         return None;
@@ -199,13 +201,6 @@ fn emptied(home: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The scratch place, one that is used or was, in which a vault would be.
-pub(crate) fn place_of(places: &Paths) -> Option<&Path> {
-    let name = places.data.file_name()?.to_str()?;
-    name.starts_with(PREFIX).then_some(&places.data)
-}
-
-const PREFIX: &str = "tokend-dev-";
 const MARKER: &str = "made-by-tokend-dev";
 const MARK: &str = "A scratch place of `tokend --dev`. Nothing in it is real, and it is removed.\n";
 

@@ -8,9 +8,8 @@ use broker_vault::root_key::{Keyring, Passphrase, RootKeySource};
 use clap::Args;
 use jiff::Timestamp;
 
-use super::{AuditLogChoice, InitError, InitOptions, PassphraseFor, init, print};
+use super::{AuditLogChoice, InitError, InitOptions, PLACE_OF_DEV, PassphraseFor, init, print};
 use crate::commands::typed::{self, PromptMode};
-use crate::dev;
 
 /// What `tokend init` takes.
 #[derive(Debug, Args)]
@@ -39,8 +38,9 @@ pub fn run(
     now: Timestamp,
     out: &mut dyn Write,
 ) -> Result<(), InitError> {
-    if let Some(home) = dev::place_of(places) {
-        return Err(InitError::PlaceOfDev(home.to_owned()));
+    let name = places.data.file_name().unwrap_or_default();
+    if name.display().to_string().starts_with(PLACE_OF_DEV) {
+        return Err(InitError::PlaceOfDev(places.data.clone()));
     }
     let wants_recovery = arguments.recovery;
     if wants_recovery && places.vault.exists() {

@@ -49,6 +49,9 @@ pub struct InitOptions<'a> {
     pub audit_log: AuditLogChoice,
 }
 
+/// How the name of a scratch place begins.
+pub(crate) const PLACE_OF_DEV: &str = "tokend-dev-";
+
 /// Which passphrase is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PassphraseFor {

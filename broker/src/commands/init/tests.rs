@@ -206,7 +206,7 @@ fn a_passphrase_is_asked_for_and_without_a_terminal_that_is_said() {
     assert!(error.contains("there is no terminal"), "{error}");
     let report = home.init(&asked(&at_terminal)).unwrap();
     assert_eq!(report.has_recovery, Some(true));
-    assert!(report.root_key.starts_with("a passphrase. "), "{report:?}");
+    assert!(report.root_key.starts_with("a passphrase.\n"), "{report:?}");
     assert!(!home.places.root_key.exists());
     // A second run need not ask.
     home.init(&asked(&no_terminal)).unwrap();
