@@ -60,6 +60,8 @@ fn busy_systemd(at: &Path, then_to: &Path) -> UnixDatagram {
                 Err(error) => panic!("{error}"),
             }
         }
+        // Another one: what waits to be read counts against the room of who sent it.
+        let sender = UnixDatagram::unbound().unwrap();
         sender.send_to(&message[..length], then_to).unwrap();
     });
     systemd

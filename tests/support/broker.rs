@@ -82,6 +82,10 @@ pub struct TestBroker {
     child: Child,
 }
 
+/// How often a start looks whether the broker is ready, and how many times at most: a minute.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const LOOKS: u32 = 3000;
+
 impl TestBroker {
     /// A broker that holds [`canary::CLASSIC`] for `label-sync`.
     pub fn with_label_sync() -> Self {
@@ -150,9 +154,7 @@ impl TestBroker {
         let notify = home.path().join("notify");
         fs::remove_file(&notify).ok();
         let ready = UnixDatagram::bind(&notify).unwrap();
-        ready
-            .set_read_timeout(Some(Duration::from_millis(20)))
-            .unwrap();
+        ready.set_read_timeout(Some(LOOK_AGAIN)).unwrap();
         let trace = home.trace_path();
         let trace = fs::OpenOptions::new()
             .create(true)
@@ -168,7 +170,7 @@ impl TestBroker {
         change(&mut command);
         let mut child = command.spawn().unwrap();
         let mut message = [0; 256];
-        loop {
+        for _ in 0..LOOKS {
             if let Ok(length) = ready.recv(&mut message)
                 && message[..length]
                     .windows(7)
@@ -188,6 +190,8 @@ impl TestBroker {
                 ));
             }
         }
+        drop(child.kill());
+        panic!("the broker is not ready: {}", home.trace());
     }
 
     /// The broker's process.
