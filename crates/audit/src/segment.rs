@@ -1,4 +1,5 @@
-//! How segments are named: 20 digits, the number of their first record, and `.jsonl`.
+//! How segments are named: 20 digits, the number of their first record, and `.jsonl`; and where the content of one
+//! ends.
 
 /// The largest segment the broker writes, and so the longest a line can be, in bytes.
 pub const MAX_BYTES: usize = 64 << 20;
@@ -21,9 +22,30 @@ pub fn first_record(name: &str) -> Option<u64> {
         .flatten()
 }
 
+/// What a segment holds before the zero bytes at its end. Only the last of a log may have them: its blocks are
+/// written before they are needed.
+#[must_use]
+pub fn content(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|byte| *byte != 0);
+    end.and_then(|last| bytes.get(..=last)).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_zeros_up_to_the_end_are_not_content() {
+        for (bytes, want) in [
+            (&b""[..], &b""[..]),
+            (b"\0\0", b""),
+            (b"a\n\0\0", b"a\n"),
+            (b"a\n\0b\0", b"a\n\0b"),
+            (b"a\n", b"a\n"),
+        ] {
+            assert_eq!(content(bytes), want);
+        }
+    }
 
     #[test]
     fn a_name_gives_back_the_number_it_was_made_of() {
