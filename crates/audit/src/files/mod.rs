@@ -5,7 +5,7 @@
 //! broken or does not join, the log is walked again from the last good segment, one line after the
 //! other, so that the answer is the one a single walk would have given.
 //!
-//! Not here: what makes a line good or bad (`verify.rs`).
+//! Not here: what makes a line good or bad (`verify`).
 
 mod list;
 mod read;
