@@ -54,6 +54,32 @@ class VerifierTest(unittest.TestCase):
         self.refused([zero, one, two[:-1]], 2)
         self.refused([zero, one[:-1] + b" ", two], 1)
 
+    def test_zeros_at_the_end_of_the_last_segment_are_left_out(self):
+        want = f"3 records, head {self.head}, not anchored\n"
+        for zeros in (1, verify.BLOCK - 1, verify.BLOCK, 1 << 20):
+            ahead = b"\0" * zeros
+            self.assertEqual(self.answer(self.lines + [ahead]), (0, want))
+            self.assertEqual(self.answer([ahead])[0], 0)
+            zero, one, two = self.lines
+            self.refused([zero, one, two[:-1], ahead], 2)
+            self.refused([zero, ahead, one, two], 1)
+            self.refused([zero, one, two, ahead, b"x"], 3)
+            self.refused([zero, one, two, ahead, b"\n", ahead], 3)
+
+    def test_zeros_at_the_end_of_another_segment_are_refused(self):
+        zero, one, two = self.lines
+        for ahead in (b"", b"\0", b"\0" * 4096):
+            with tempfile.TemporaryDirectory() as directory:
+                for first, content in ((0, zero + one + ahead), (2, two + b"\0")):
+                    with open(os.path.join(directory, f"{first:020}.jsonl"), "wb") as file:
+                        file.write(content)
+                out = io.StringIO()
+                with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+                    code = verify.main([directory])
+            self.assertEqual(code, 8 if ahead else 0)
+            if ahead:
+                self.assertIn(f"segment {FIRST}, record 2: ", out.getvalue())
+
     def test_what_is_no_regular_file_is_named_and_not_opened(self):
         with tempfile.TemporaryDirectory() as directory:
             fifo = os.path.join(directory, FIRST)

@@ -19,6 +19,8 @@ PREFIX = re.compile(
 )
 OPENS = b'{"v":1,"seq":'
 LONGEST = 64 * 1024 * 1024
+AHEAD = 64 * 1024 * 1024  # the most zero bytes at the end of the last segment
+BLOCK = 64 * 1024
 ZEROS = b"0" * 64
 
 
@@ -55,6 +57,30 @@ def segments(paths):
     return sorted(files, key=lambda path: number(os.path.basename(path)) or 0), whole
 
 
+def content(path):
+    """How many bytes of the last segment are before the zero bytes that it may end in."""
+    # A file of its own: what is read backwards is read again forwards, not kept.
+    with open(path, "rb", buffering=0) as file:
+        size = end = file.seek(0, os.SEEK_END)
+        while end > 0 and size - end <= AHEAD:
+            begin = max(0, end - BLOCK)
+            file.seek(begin)
+            held = file.read(end - begin).rstrip(b"\0")
+            end = begin + len(held)
+            if held:
+                break
+        return end if size - end <= AHEAD else size
+
+
+def lines(path, last):
+    """Each line with its newline, and what may be left without one."""
+    left = content(path) if last else sys.maxsize
+    with open(path, "rb") as file:
+        while line := file.readline(min(LONGEST + 1, left)):
+            left -= len(line)
+            yield line
+
+
 def verify(paths):
     files, whole = segments(paths)
     seq, head = (0, ZEROS) if whole else (None, None)  # the next record, and what it has to name
@@ -62,36 +88,35 @@ def verify(paths):
     before = None  # segment and number of the record before; while in doubt, of the doubted one
     doubt = None  # segment and number of a record that does not name the hash of the one before
     last = b""
-    for path in files:
+    for at, path in enumerate(files, 1):
         name = os.path.basename(path)
         named = number(name)
         empty = True
         if seq is None:
             seq = first = named
-        with open(path, "rb") as file:
-            for line in iter(lambda: file.readline(LONGEST + 1), b""):
-                whole_line = line.endswith(b"\n")
-                last, prefix = line[:-1], PREFIX.match(line) if whole_line else None
-                if doubt:
-                    # The line after tells which of the two was changed.
-                    if before is None or (prefix and prefix[2] != head):
-                        raise broken(*doubt, "was changed")
-                    raise broken(*before, f"was changed: record {doubt[1]} names another hash")
-                if prefix is None:
-                    why = "is no record" if whole_line else "is torn: it has no newline"
-                    raise broken(name, seq or 0, why)
-                found = int(prefix[1])
-                if seq is None:
-                    seq = first = found
-                if found != seq or (empty and named not in (None, seq)):
-                    raise broken(name, seq, f"is missing or moved, or {name} was renamed: "
-                                            f"here is record {found}")
-                if head is not None and prefix[2] != head:
-                    doubt = name, seq
-                else:
-                    before = name, seq
-                head = hashlib.sha256(b"\0" + last).hexdigest().encode()
-                seq, empty = seq + 1, False
+        for line in lines(path, last=at == len(files)):
+            whole_line = line.endswith(b"\n")
+            last, prefix = line[:-1], PREFIX.match(line) if whole_line else None
+            if doubt:
+                # The line after tells which of the two was changed.
+                if before is None or (prefix and prefix[2] != head):
+                    raise broken(*doubt, "was changed")
+                raise broken(*before, f"was changed: record {doubt[1]} names another hash")
+            if prefix is None:
+                why = "is no record" if whole_line else "is torn: it has no newline"
+                raise broken(name, seq or 0, why)
+            found = int(prefix[1])
+            if seq is None:
+                seq = first = found
+            if found != seq or (empty and named not in (None, seq)):
+                raise broken(name, seq, f"is missing or moved, or {name} was renamed: "
+                                        f"here is record {found}")
+            if head is not None and prefix[2] != head:
+                doubt = name, seq
+            else:
+                before = name, seq
+            head = hashlib.sha256(b"\0" + last).hexdigest().encode()
+            seq, empty = seq + 1, False
         if empty and seq is not None and named not in (None, seq):
             raise broken(name, seq, f"is missing: the segment is named for {named}")
     if doubt:
