@@ -28,6 +28,13 @@ pub enum How {
     )]
     NotARecord,
 
+    /// As `NotARecord`, of a line that begins with a zero byte.
+    #[error(
+        "begins with zero bytes: it was overwritten or lost in a crash, or this is a copy that was \
+         made while a broker wrote here; copy the file again"
+    )]
+    Zeros,
+
     /// The record after it names another hash, and is itself confirmed by the one after that.
     #[error("was changed: record {by} names another hash")]
     Changed {
@@ -99,6 +106,16 @@ pub enum How {
     /// The last line has no newline.
     #[error("has no newline at its end: it was torn, or is being written at this moment")]
     Torn,
+
+    /// Zero bytes follow the last line of a segment that is not the last.
+    #[error(
+        "should come next, but the segment ends in zero bytes ({bytes} of them), as only the last one \
+         of a log may: it was copied before it was closed, or was changed; copy it again"
+    )]
+    EndsInZeros {
+        /// How many.
+        bytes: u64,
+    },
 
     /// The last line is two lines whose newline was changed.
     #[error("shares its line with another record: the newline between the two was changed")]

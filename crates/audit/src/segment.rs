@@ -23,11 +23,16 @@ pub fn first_record(name: &str) -> Option<u64> {
 }
 
 /// What a segment holds before the zero bytes at its end. Only the last of a log may have them: its blocks are
-/// written before they are needed.
+/// written before they are needed. All of `bytes` where there are more of them than [`MAX_BYTES`], which no
+/// broker leaves.
 #[must_use]
 pub fn content(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().rposition(|byte| *byte != 0);
-    end.and_then(|last| bytes.get(..=last)).unwrap_or_default()
+    let end = end.map_or(0, |last| last + 1);
+    match bytes.len() - end {
+        ..=MAX_BYTES => bytes.get(..end).unwrap_or_default(),
+        _ => bytes,
+    }
 }
 
 #[cfg(test)]
@@ -45,6 +50,10 @@ mod tests {
         ] {
             assert_eq!(content(bytes), want);
         }
+        let most = [&b"a\n"[..], &vec![0; MAX_BYTES]].concat();
+        assert_eq!(content(&most), b"a\n");
+        let more = [&most[..], b"\0"].concat();
+        assert_eq!(content(&more).len(), more.len());
     }
 
     #[test]

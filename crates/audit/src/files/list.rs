@@ -1,10 +1,11 @@
 //! Which files are segments, and in which order.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
+use super::extent::Extent;
 use crate::segment;
 
 /// The segments of a log, or of a piece of it, in order.
@@ -27,8 +28,8 @@ pub struct Segment {
     pub name: String,
     /// The first record by that name; `None` only for a file that was named by hand.
     pub number: Option<u64>,
-    /// Its length when it was listed, after all names were.
-    pub bytes: u64,
+    /// What it held when it was listed, after all names were.
+    pub extent: Extent,
 }
 
 /// Lists the segments in `paths`, directories or files.
@@ -72,9 +73,9 @@ pub fn list(paths: &[PathBuf]) -> Result<Listing, Failure> {
     }
     listing.segments.sort_by_key(|segment| segment.number);
     listing.ignored.sort();
-    // Lengths last: a segment that is followed by another is complete by now.
+    // Last: a segment that is followed by another is complete by now, and no zero bytes are behind it.
     for segment in &mut listing.segments {
-        segment.bytes = length(&segment.path).map_err(unreadable(&segment.path))?;
+        segment.extent = extent(&segment.path).map_err(unreadable(&segment.path))?;
     }
     Ok(listing)
 }
@@ -85,7 +86,7 @@ impl Listing {
             path,
             name,
             number,
-            bytes: 0,
+            extent: Extent::default(),
         });
     }
 }
@@ -97,10 +98,10 @@ fn named(path: &Path) -> (String, Option<u64>) {
     (name, number)
 }
 
-fn length(path: &Path) -> io::Result<u64> {
-    let metadata = fs::metadata(path)?;
-    if metadata.is_file() {
-        Ok(metadata.len())
+fn extent(path: &Path) -> io::Result<Extent> {
+    // To open a pipe is to wait for who writes into it.
+    if fs::metadata(path)?.is_file() {
+        Extent::of(&File::open(path)?)
     } else {
         Err(io::Error::other("not a regular file"))
     }

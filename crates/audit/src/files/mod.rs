@@ -7,6 +7,7 @@
 //!
 //! Not here: what makes a line good or bad (`verify`).
 
+mod extent;
 mod list;
 mod read;
 
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+pub use self::extent::Extent;
 pub use self::list::{Listing, Segment, list};
 
 use self::read::{Block, Sizes};
@@ -25,7 +27,8 @@ use crate::verify::{Piece, Report, Walker};
 /// Whether something may be writing to the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tail {
-    /// No broker: a last line without its newline is a fault.
+    /// No broker: a last line without its newline is a fault. Zero bytes at the end of the log are none: a broker that
+    /// was killed leaves them.
     Closed,
     /// A broker: a last line without its newline is a record on its way and not counted.
     Live,
@@ -38,7 +41,7 @@ pub struct Verified {
     pub report: Report,
     /// Files in the log's directory that are no segments, such as those recovery moves aside.
     pub ignored: Vec<PathBuf>,
-    /// Bytes after the last newline of a [`Tail::Live`] log.
+    /// Bytes after the last newline of a [`Tail::Live`] log, without the zero bytes behind them.
     pub unfinished: u64,
 }
 
@@ -216,17 +219,26 @@ impl Walk<'_> {
                 walker.segment(&segment.name)?;
             }
             rest = block.walk(segment, cut.start..cut.end, &mut walker)?;
-            self.end_segment(cut.segment, rest, &mut walker)?;
+            self.end_segment(cut.segment, segment, rest, &mut walker)?;
         }
         Ok((walker.end_of_piece()?, rest as u64))
     }
 
-    fn end_segment(&self, index: usize, rest: usize, walker: &mut Walker) -> Result<(), Broken> {
+    /// The content of a segment, or a cut of it, ends with `rest` bytes that have no newline.
+    fn end_segment(
+        &self,
+        index: usize,
+        segment: &Segment,
+        rest: usize,
+        walker: &mut Walker,
+    ) -> Result<(), Broken> {
         let last = index + 1 == self.log.segments.len();
         if self.tail == Tail::Live && last && rest <= segment::MAX_BYTES {
             return Ok(());
         }
-        walker.ends_torn(rest)
+        walker.ends_torn(rest)?;
+        // Also where only a cut ends: the log is broken, and is walked again to see where.
+        walker.ends_in_zeros(if last { 0 } else { segment.extent.zeros })
     }
 
     /// What is known once `piece` is there too. `None` if it is not what comes next.
@@ -261,8 +273,8 @@ impl Walk<'_> {
         let mut block = Block::new(self.sizes.block);
         for (index, segment) in self.log.segments.iter().enumerate().skip(from) {
             walker.segment(&segment.name)?;
-            let rest = block.walk(segment, 0..segment.bytes, &mut walker)?;
-            self.end_segment(index, rest, &mut walker)?;
+            let rest = block.walk(segment, 0..segment.extent.content, &mut walker)?;
+            self.end_segment(index, segment, rest, &mut walker)?;
         }
         Ok(walker.finish()?)
     }

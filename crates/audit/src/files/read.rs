@@ -29,17 +29,18 @@ impl Sizes {
     };
 }
 
-/// Where to cut a segment: at the first end of a line after each `cut` bytes, and at its end.
+/// Where to cut a segment: at the first end of a line after each `cut` bytes, and where its content ends.
 pub(super) fn line_ends(segment: &Segment, cut: u64) -> Result<Vec<u64>, Failure> {
     let mut ends = Vec::new();
     let mut at = cut;
-    if at < segment.bytes {
+    let end = segment.extent.content;
+    if at < end {
         let file = File::open(&segment.path).map_err(unreadable(&segment.path))?;
         let mut block = vec![0; 4096];
-        while at < segment.bytes {
+        while at < end {
             let bytes = read_at(&file, segment, &mut block, at)?;
             match memchr(b'\n', bytes) {
-                Some(newline) if at + newline as u64 + 1 < segment.bytes => {
+                Some(newline) if at + newline as u64 + 1 < end => {
                     at += newline as u64 + 1;
                     ends.push(at);
                     at += cut;
@@ -48,7 +49,7 @@ pub(super) fn line_ends(segment: &Segment, cut: u64) -> Result<Vec<u64>, Failure
             }
         }
     }
-    ends.push(segment.bytes);
+    ends.push(end);
     Ok(ends)
 }
 

@@ -24,7 +24,7 @@ use crate::chain::{Head, LineHash};
 use crate::prefix::{self, Prefix};
 use crate::segment;
 
-/// Verifies a whole log in memory: each segment's file name and content, in order.
+/// Verifies a whole log in memory: each segment's file name and bytes, in order.
 ///
 /// # Errors
 ///
@@ -33,10 +33,15 @@ pub fn verify<'a>(
     segments: impl IntoIterator<Item = (&'a str, &'a [u8])>,
 ) -> Result<Report, Broken> {
     let mut walker = Walker::whole();
-    for (name, bytes) in segments {
+    let mut segments = segments.into_iter().peekable();
+    while let Some((name, bytes)) = segments.next() {
+        let content = segment::content(bytes);
         walker.segment(name)?;
-        let done = walker.lines(bytes)?;
-        walker.ends_torn(bytes.len() - done)?;
+        let done = walker.lines(content)?;
+        walker.ends_torn(content.len() - done)?;
+        if segments.peek().is_some() {
+            walker.ends_in_zeros((bytes.len() - content.len()) as u64)?;
+        }
     }
     Ok(walker.finish()?.report())
 }
@@ -151,15 +156,28 @@ impl Walker {
     ///
     /// [`Broken`] unless `rest` is 0.
     pub fn ends_torn(&mut self, rest: usize) -> Result<(), Broken> {
-        if rest == 0 {
-            return Ok(());
+        match rest {
+            0 => Ok(()),
+            1..=segment::MAX_BYTES => self.ends_with(How::Torn),
+            _ => self.ends_with(How::TooLong),
         }
+    }
+
+    /// A segment that another one follows ends with `bytes` zero bytes behind its last line.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] unless `bytes` is 0.
+    pub fn ends_in_zeros(&mut self, bytes: u64) -> Result<(), Broken> {
+        match bytes {
+            0 => Ok(()),
+            bytes => self.ends_with(How::EndsInZeros { bytes }),
+        }
+    }
+
+    /// Behind the last line is what is no line.
+    fn ends_with(&mut self, how: How) -> Result<(), Broken> {
         self.empty_segment_fits()?;
-        let how = if rest > segment::MAX_BYTES {
-            How::TooLong
-        } else {
-            How::Torn
-        };
         match self.doubt.take() {
             Some(doubt) => Err(self.settle(doubt, None)),
             None => Err(self.broken_here(how)),
@@ -205,7 +223,11 @@ impl Walker {
             return Err(self.settle(doubt, prefix));
         }
         let Some(prefix) = prefix else {
-            return Err(self.broken_here(How::NotARecord));
+            let how = match line.first() {
+                Some(0) => How::Zeros,
+                _ => How::NotARecord,
+            };
+            return Err(self.broken_here(how));
         };
         if prefix::is_too_long(line) {
             return Err(self.broken_here(How::TooLong));

@@ -50,6 +50,33 @@ impl Log {
         log
     }
 
+    /// With one more record, so long that the last segment has this many bytes.
+    pub(crate) fn filled_to(mut self, bytes: usize) -> Self {
+        let head = broker_audit::verify::verify(self.parts()).unwrap().head;
+        let line = |why: &str| {
+            let mut line = Vec::new();
+            let body = Body::of(&BrokerEvent::Stopped { why }).unwrap();
+            write_line(
+                &mut line,
+                head,
+                "2026-11-21T07:00:01Z".parse().unwrap(),
+                &body,
+            );
+            line
+        };
+        let (_, last) = self.0.last_mut().unwrap();
+        let filler = bytes - last.len() - line("").len();
+        last.extend_from_slice(&line(&"x".repeat(filler)));
+        self
+    }
+
+    /// With zero bytes at the end of a segment.
+    pub(crate) fn ahead(mut self, segment: usize, zeros: usize) -> Self {
+        let bytes = &mut self.0[segment].1;
+        bytes.resize(bytes.len() + zeros, 0);
+        self
+    }
+
     /// Writes the segments into an empty directory.
     pub(crate) fn write(&self, dir: &Path) -> Vec<PathBuf> {
         let files = self.0.iter().map(|(name, bytes)| {

@@ -3,14 +3,21 @@ use proptest::prelude::*;
 use super::*;
 use crate::broken::How;
 
-#[path = "../../tests/verifier/sample.rs"]
+#[path = "../../../tests/verifier/sample.rs"]
 mod sample;
 use sample::Log;
 
-fn verify_in_portions(paths: &[PathBuf], threads: usize, sizes: Sizes) -> Result<Report, Failure> {
+mod ahead;
+
+fn verify_in_portions(
+    paths: &[PathBuf],
+    tail: Tail,
+    threads: usize,
+    sizes: Sizes,
+) -> Result<Report, Failure> {
     let walk = Walk {
         log: &list(paths)?,
-        tail: Tail::Closed,
+        tail,
         threads,
         sizes,
     };
@@ -140,6 +147,8 @@ proptest! {
         block in 1usize..2000,
         damage in proptest::option::of((any::<prop::sample::Index>(), any::<u8>())),
         lost in proptest::option::of(any::<prop::sample::Index>()),
+        ahead in proptest::option::of((any::<prop::sample::Index>(), 1usize..3000)),
+        live in any::<bool>(),
     ) {
         let mut log = Log::of(&records);
         // Two segments with the same first record cannot lie in one directory.
@@ -159,10 +168,18 @@ proptest! {
             }
             log = log.with(&lines);
         }
+        if let Some((segment, zeros)) = ahead {
+            log = log.clone().ahead(segment.index(log.0.len()), zeros);
+        }
         let disk = OnDisk::of(&log);
         let sizes = Sizes { cut, block };
-        match (crate::verify::verify(log.parts()), verify_in_portions(&disk.dir(), threads, sizes)) {
+        let tail = if live { Tail::Live } else { Tail::Closed };
+        let want = crate::verify::verify(log.parts());
+        match (want, verify_in_portions(&disk.dir(), tail, threads, sizes)) {
             (Ok(want), Ok(got)) => prop_assert_eq!(want, got),
+            (Err(Broken { how: How::Torn, record, .. }), Ok(got)) if live => {
+                prop_assert_eq!(got.head.records, record);
+            }
             (Err(want), Err(Failure::Broken(got))) => prop_assert_eq!(want, got),
             (want, got) => prop_assert!(false, "{want:?} but {got:?}"),
         }
