@@ -8,6 +8,7 @@
     reason = "tests panic to fail"
 )]
 
+mod ahead;
 mod golden;
 mod mutations;
 mod python_agrees;

@@ -12,7 +12,7 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../verifier/verify
 
 /// Without Python these tests say so and pass, unless `TOKEND_TEST_STRICT=1` asks for them.
 #[expect(clippy::print_stderr, reason = "a skipped test must not be silent")]
-fn python_is_here() -> bool {
+pub(crate) fn python_is_here() -> bool {
     let here = Command::new("python3").arg("--version").output().is_ok();
     let strict = std::env::var_os("TOKEND_TEST_STRICT").is_some_and(|value| value == "1");
     assert!(
@@ -26,7 +26,7 @@ fn python_is_here() -> bool {
 }
 
 /// The exit code and what a person is told: the report, or `segment S, record N`.
-type Answer = (i32, String);
+pub(crate) type Answer = (i32, String);
 
 /// Runs the script's `main` on many logs in one process, which spares hundreds of starts.
 const MANY: &str = r"
@@ -85,7 +85,7 @@ fn rust(paths: &[PathBuf]) -> Answer {
 }
 
 /// Asks both about each of the logs, and returns the answers they share.
-fn both(logs: &[Vec<PathBuf>], what: &[String]) -> Vec<Answer> {
+pub(crate) fn both(logs: &[Vec<PathBuf>], what: &[String]) -> Vec<Answer> {
     let theirs = python(logs);
     assert_eq!(theirs.len(), logs.len());
     for ((paths, theirs), what) in logs.iter().zip(&theirs).zip(what) {
@@ -96,14 +96,14 @@ fn both(logs: &[Vec<PathBuf>], what: &[String]) -> Vec<Answer> {
 
 /// Logs to ask both about, each with a word on what was done to it.
 #[derive(Default)]
-struct Cases(Vec<(String, Log)>);
+pub(crate) struct Cases(Vec<(String, Log)>);
 
 impl Cases {
-    fn add(&mut self, what: impl Into<String>, log: Log) {
+    pub(crate) fn add(&mut self, what: impl Into<String>, log: Log) {
         self.0.push((what.into(), log));
     }
 
-    fn both(self) -> Vec<(String, Answer)> {
+    pub(crate) fn both(self) -> Vec<(String, Answer)> {
         let root = tempfile::tempdir().unwrap();
         let (what, logs): (Vec<_>, Vec<_>) = self.0.into_iter().unzip();
         let write = |(index, log): (usize, &Log)| {
@@ -118,7 +118,7 @@ impl Cases {
     }
 
     /// Every one of them must be refused by both, at the same place.
-    fn both_refuse(self) {
+    pub(crate) fn both_refuse(self) {
         assert!(!self.0.is_empty());
         for (what, (code, place)) in self.both() {
             assert_eq!(code, 8, "{what}");
