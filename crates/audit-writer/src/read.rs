@@ -36,7 +36,8 @@ pub fn range(directory: &Path, from: u64, count: u64, most: usize) -> io::Result
     let end = from.saturating_add(count);
     for (mut seq, path) in segments {
         let mut reader = BufReader::with_capacity(1 << 20, whole_file::open_to_read(&path)?);
-        while seq < end {
+        // Zeros where a record would begin are blocks that were written ahead: not read into one long line.
+        while seq < end && reader.fill_buf()?.first() != Some(&0) {
             line.clear();
             if reader.read_until(b'\n', &mut line)? == 0 || line.last() != Some(&b'\n') {
                 break;
@@ -93,6 +94,19 @@ mod tests {
             "a line being written is not a record yet"
         );
         assert_eq!(read(9, 9), "");
+    }
+
+    #[test]
+    fn blocks_written_ahead_are_no_record_and_not_read_as_a_line() {
+        let home = tempfile::tempdir().unwrap();
+        let ahead = [&b"two\n"[..], &vec![0; 3 << 20], b"\n"].concat();
+        fs::write(home.path().join(name(0)), "zero\none\n\0\0").unwrap();
+        fs::write(home.path().join(name(2)), ahead).unwrap();
+        let range = range(home.path(), 0, u64::MAX, usize::MAX).unwrap();
+        assert_eq!(
+            (&*range.bytes, range.records),
+            (&b"zero\none\ntwo\n"[..], 3)
+        );
     }
 
     #[test]
