@@ -69,6 +69,29 @@ fn a_changed_byte_is_exit_code_8_and_names_segment_and_record() {
 }
 
 #[test]
+fn zeros_written_ahead_of_the_next_record_are_neither_verified_nor_printed() {
+    let broker = no_broker();
+    let (dir, head, all) = log(&broker);
+    let last = std::fs::OpenOptions::new()
+        .append(true)
+        .open(dir.join(segment::name(3)))
+        .unwrap();
+    let end = last.metadata().unwrap().len();
+    last.set_len(end + (1 << 20)).unwrap();
+    let want = format!("5 records, head {}, not anchored\n", head.hash);
+    for paths in [&[][..], &[&*dir]] {
+        let got = verify(&broker, paths);
+        assert_eq!(out(&got), want);
+        assert_eq!(err(&got).lines().count(), 1, "{}", err(&got));
+    }
+    let dir = dir.to_str().unwrap();
+    let export = broker.run(&["audit", "export", "--dir", dir]);
+    assert_eq!(export.stdout, all);
+    let tail = broker.run(&["audit", "tail", "-n", "1", "--dir", dir, "--json"]);
+    assert!(all.ends_with(&tail.stdout) && !tail.stdout.is_empty());
+}
+
+#[test]
 fn a_log_that_is_gone_does_not_verify() {
     let broker = no_broker();
     std::fs::create_dir(broker.home.path().join("audit")).unwrap();

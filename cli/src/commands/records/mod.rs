@@ -14,6 +14,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use broker_audit::files::Extent;
 use broker_audit::segment;
 use broker_protocol::api::AuditHead;
 use broker_protocol::client::Request;
@@ -142,7 +143,7 @@ fn segments(dir: &Path) -> Result<BTreeMap<u64, PathBuf>, Failure> {
 }
 
 /// Each whole line of a file, newline included, until `show` says no. A last line without a newline
-/// is a record on its way.
+/// is a record on its way. Zero bytes behind it are none: a broker may be about to write there.
 fn each_line(
     path: &Path,
     mut show: impl FnMut(&[u8]) -> Result<bool, Failure>,
@@ -152,7 +153,10 @@ fn each_line(
     if !fs::metadata(path).map_err(unreadable())?.is_file() {
         return Err(unreadable()(io::Error::other("not a regular file")));
     }
-    let mut file = BufReader::new(File::open(path).map_err(unreadable())?);
+    let file = File::open(path).map_err(unreadable())?;
+    // Found first: who only reads forwards may see zeros, and then a record that came later behind them.
+    let extent = Extent::of(&file).map_err(unreadable())?;
+    let mut file = BufReader::new(file.take(extent.content));
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -225,9 +229,20 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let name = |first: u64| dir.path().join(format!("{first:020}.jsonl"));
         fs::write(name(0), "a\nb\n").unwrap();
-        fs::write(name(2), "c\nd\ntorn").unwrap();
         fs::write(dir.path().join("notes.txt"), "x\n").unwrap();
-        let records = Records::Directory(dir.path().to_owned());
+        // What a broker is writing, and zero bytes that it wrote ahead.
+        for zeros in [0, 1, 100_000] {
+            let end = [&b"c\nd\ntorn"[..], &vec![0; zeros]].concat();
+            fs::write(name(2), end).unwrap();
+            reads_a_to_d(dir.path());
+            let end = [&b"c\nd\n"[..], &vec![0; zeros]].concat();
+            fs::write(name(2), end).unwrap();
+            reads_a_to_d(dir.path());
+        }
+    }
+
+    fn reads_a_to_d(dir: &Path) {
+        let records = Records::Directory(dir.to_owned());
         let read = |from, to| {
             let mut all = String::new();
             let result = records.each(from, to, &mut |line| {
