@@ -32,6 +32,9 @@ fuzz_target!(|data: &[u8]| {
         .rposition(|byte| *byte == b'\n')
         .unwrap();
     let verified = both_ways(&changed, portion);
+    // Blocks written ahead are not content, however many.
+    let ahead = [&changed[..], &vec![0; portion]].concat();
+    assert_eq!(both_ways(&ahead, portion), verified);
     // Nothing vouches for the last line. With it changed too, this may be a log that was cut before
     // it and given another end, which only an anchor shows.
     let (before, end) = changed.split_at(last + 1);
@@ -44,6 +47,7 @@ fuzz_target!(|data: &[u8]| {
 fn both_ways(bytes: &[u8], portion: usize) -> Result<Report, Broken> {
     let name = segment::name(0);
     let at_once = verify([(name.as_str(), bytes)]);
+    let bytes = segment::content(bytes);
     let in_portions = || {
         let mut walker = Walker::whole();
         walker.segment(&name)?;
