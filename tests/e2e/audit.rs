@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use broker_audit::segment::name;
 use support::broker::Ran;
+use support::scenes::log::content;
 use support::{Home, TestBroker, needs, wait};
 
 const ASK: &str = r#"{"purpose":"label-sync"}"#;
@@ -22,7 +23,7 @@ fn a_log() -> Home {
     let home = broker.kill();
     // A torn end makes the next start begin a segment.
     let last = home.places.audit.join(name(0));
-    let mut bytes = fs::read(&last).unwrap();
+    let mut bytes = content(&last);
     bytes.extend_from_slice(b"{\"v\":1,");
     fs::write(&last, bytes).unwrap();
     let broker = home.start();
@@ -43,7 +44,7 @@ fn lines(audit: &Path) -> Lines {
     segments
         .into_iter()
         .map(|name| {
-            let bytes = fs::read(audit.join(&name)).unwrap();
+            let bytes = content(&audit.join(&name));
             let lines = bytes.split_inclusive(|byte| *byte == b'\n');
             (name, lines.map(<[u8]>::to_vec).collect())
         })

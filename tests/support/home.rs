@@ -12,6 +12,7 @@ use crate::TestBroker;
 use crate::binaries;
 use crate::broker::{LABEL_SYNC, Ran, SECRETS, own};
 use crate::github::StandIn;
+use crate::scenes::log::content;
 
 /// A directory that holds everything of one broker; gone when dropped.
 pub struct Home {
@@ -166,10 +167,8 @@ impl Home {
             })
             .collect();
         segments.sort();
-        let text: String = segments
-            .iter()
-            .map(|path| fs::read_to_string(path).unwrap())
-            .collect();
+        let bytes: Vec<u8> = segments.iter().flat_map(|path| content(path)).collect();
+        let text = String::from_utf8(bytes).unwrap();
         text.lines().map(str::to_owned).collect()
     }
 

@@ -1,8 +1,10 @@
 //! The audit log's files, as someone changes them who may write them.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+
+use broker_audit::files::Extent;
 
 use crate::scenes::leases::{ASK, live};
 use crate::{AnyBroker, Home, canary, wait};
@@ -11,6 +13,16 @@ use crate::{AnyBroker, Home, canary, wait};
 #[must_use]
 pub fn last_segment(home: &Home) -> PathBuf {
     files_ending(&home.places.audit, ".jsonl").pop().unwrap()
+}
+
+/// What a segment holds, without the zero bytes that a broker may have written behind it.
+#[must_use]
+pub fn content(segment: &Path) -> Vec<u8> {
+    let file = File::open(segment).unwrap();
+    let extent = Extent::of(&file).unwrap();
+    let mut bytes = Vec::new();
+    file.take(extent.content).read_to_end(&mut bytes).unwrap();
+    bytes
 }
 
 /// The files of a directory whose names end so, in order.
