@@ -25,8 +25,12 @@ impl Extent {
     ///
     /// If the file cannot be read.
     pub fn of(file: &File) -> io::Result<Self> {
+        Self::backwards(file, file.metadata()?.len())
+    }
+
+    /// The same for a file that had this length a moment ago.
+    fn backwards(file: &File, mut length: u64) -> io::Result<Self> {
         let mut block = vec![0; BLOCK];
-        let mut length = file.metadata()?.len();
         // All bytes from here to `length` are zero.
         let mut end = length;
         while end > 0 && length - end <= MOST {
@@ -69,3 +73,27 @@ const MOST: u64 = segment::MAX_BYTES as u64;
 
 /// Read at once. Of a segment without zeros at its end that is all that is read here.
 const BLOCK: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_cut_while_it_is_read_has_the_length_that_is_left() {
+        let mut file = tempfile::tempfile().unwrap();
+        let block = BLOCK as u64;
+        for (content, zeros) in [(0, 0), (5, 0), (5, 7), (block, 0), (block, 9)] {
+            file.set_len(0).unwrap();
+            io::Write::write_all(&mut file, &vec![b'x'; usize::try_from(content).unwrap()])
+                .unwrap();
+            file.set_len(content + zeros).unwrap();
+            let want = Extent { content, zeros };
+            assert_eq!(Extent::of(&file).unwrap(), want);
+            for cut in [1, 5000, block, 3 * block + 1] {
+                let found = Extent::backwards(&file, content + zeros + cut).unwrap();
+                assert_eq!(found, want, "{cut} bytes were cut");
+            }
+            io::Seek::rewind(&mut file).unwrap();
+        }
+    }
+}
