@@ -220,6 +220,7 @@ fn open(dir: &Path, noted: Option<Head>) -> AuditLog {
         },
         noted,
         authenticated: None,
+        ahead: true,
         segment_limit: SEGMENT_LIMIT,
     };
     let clock = Arc::new(SystemClock::new().unwrap());

@@ -171,6 +171,7 @@ fn open(dir: &Path, identity: LogIdentity) -> AuditLog {
         identity,
         noted: None,
         authenticated: None,
+        ahead: true,
         segment_limit: SEGMENT_LIMIT,
     };
     let clock = Arc::new(SystemClock::new().unwrap());

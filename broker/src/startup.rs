@@ -146,6 +146,7 @@ pub(crate) async fn open(
             identity: vault.log_identity(),
             noted: vault.noted_head(),
             authenticated: vault.authenticated_head(),
+            ahead: config.audit_ahead,
             segment_limit: audit_log::SEGMENT_LIMIT,
         },
         Arc::clone(&clock),

@@ -71,6 +71,7 @@ fn fill(home: &Home) -> u64 {
         identity: vault.log_identity(),
         noted: vault.noted_head(),
         authenticated: vault.authenticated_head(),
+        ahead: false,
         segment_limit: SEGMENT_LIMIT,
     };
     let (log, _) = AuditLog::open(options, Arc::clone(&clock) as _).unwrap();

@@ -187,6 +187,7 @@ fn opened(places: &Paths, clock: &ManualClock, config: &str) -> App {
         identity: vault.log_identity(),
         noted: vault.noted_head(),
         authenticated: vault.authenticated_head(),
+        ahead: true,
         segment_limit: audit_log::SEGMENT_LIMIT,
     };
     let (log, audit) = AuditLog::open(options, Arc::new(clock.clone())).unwrap();

@@ -61,6 +61,8 @@ pub struct Config {
     pub keep_source_values: bool,
     /// Whether a read through the proxy is durable on record before it is passed on, as a write is.
     pub record_reads_first: bool,
+    /// Whether the audit log's last segment is extended with zeros before records need the room.
+    pub audit_ahead: bool,
     /// Limits that keep one account from starving the others.
     pub limits: Limits,
     /// The files of certificate authorities that it names.

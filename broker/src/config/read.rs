@@ -88,6 +88,7 @@ impl Config {
         Ok(Self {
             own_uid,
             limits: file.limits,
+            audit_ahead: file.audit.ahead == Ahead::On,
             record_reads_first: file.proxy.record_reads == RecordReads::Before,
             socket: file.socket,
             operators: file.operators.or_only(own_uid),
@@ -143,6 +144,16 @@ enum RecordReads {
 struct AuditTable {
     #[serde(deserialize_with = "group")]
     read_group: Option<u32>,
+    ahead: Ahead,
+}
+
+/// Whether the log's last segment is extended with zeros before records need the room.
+#[derive(Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Ahead {
+    On,
+    #[default]
+    Off,
 }
 
 #[derive(Default, Deserialize)]

@@ -7,9 +7,9 @@
 //! what was acknowledged, and opens a new one; until that works every batch is refused.
 //!
 //! Foreign hands: before each batch the file must be the one its name leads to, and exactly as long
-//! as we made it.
+//! as we made it; where zeros are written ahead (`ahead`), the bytes to be replaced must still be zeros.
 //!
-//! - *Longer*: whatever was appended, well chained or not, the broker did not record. It is moved
+//! - *Longer, or no zeros*: whatever was appended, well chained or not, the broker did not record. It is moved
 //!   aside, and the log goes on in a new segment.
 //! - *Shorter, or changed*: acknowledged records are gone. Nothing is written until they are back.
 //! - *Deleted or replaced*: likewise. Putting the very file back is enough; recovery is tried again
@@ -25,12 +25,14 @@ use broker_clock::Now;
 use broker_protocol::hex;
 use sha2::{Digest as _, Sha256};
 
+use super::ahead::{Ahead, Room};
 use super::disk::Disk;
 use super::error::AuditLogError;
-use super::layout::{LastOpening, Layout, NewSegment};
+use super::layout::{LastOpening, Layout};
 use super::live_leases::{Effect, LiveLeases};
-use super::recovery::{self, Keep, KnownHeads, LastSegment};
+use super::recovery::{self, Keep, KnownHeads};
 use super::segment::{self, Torn};
+use super::tail::{Tail, begin, begin_with, resume};
 use super::{LogIdentity, LogState};
 
 /// One record to be.
@@ -45,6 +47,7 @@ pub(super) struct Appender<D: Disk> {
     disk: D,
     identity: LogIdentity,
     segment_limit: u64,
+    ahead: Ahead<D>,
     live: LiveLeases,
     /// After the last acknowledged record.
     pub(super) head: Head,
@@ -54,13 +57,8 @@ pub(super) struct Appender<D: Disk> {
     /// When recovery was last tried, on the boot clock.
     tried_at: Option<Duration>,
     lines: Vec<u8>,
-}
-
-struct Tail<F> {
-    file: F,
-    name: String,
-    size: u64,
-    last_opening: LastOpening,
+    /// What the lines replace.
+    replaced: Vec<u8>,
 }
 
 /// How long after a recovery the next is tried, on the boot clock. After a successful one too: a
@@ -79,7 +77,7 @@ impl<D: Disk> Appender<D> {
         disk: D,
         identity: LogIdentity,
         noted: KnownHeads,
-        segment_limit: u64,
+        (segment_limit, ahead): (u64, Ahead<D>),
         now: Now,
     ) -> Result<(Self, LogState), AuditLogError> {
         let found = recovery::recover(&disk, &identity, Keep::Whole(noted))?;
@@ -120,12 +118,14 @@ impl<D: Disk> Appender<D> {
             disk,
             identity,
             segment_limit,
+            ahead,
             live,
             head,
             tail,
             fault: None,
             tried_at: None,
             lines: Vec::new(),
+            replaced: Vec::new(),
         };
         Ok((appender, opened))
     }
@@ -156,14 +156,25 @@ impl<D: Disk> Appender<D> {
         let appended = self.try_append(batch, now);
         if let Err(error) = &appended {
             self.fault = Some(error.to_string());
+            // Recovery cuts the file, and no zeros may come behind that.
+            self.ahead.settle(self.tail.length, u64::MAX, now.boot);
         }
         appended
     }
 
     fn try_append(&mut self, batch: &[Entry], now: Now) -> Result<u64, AuditLogError> {
-        self.refuse_foreign_hands()?;
         let size: u64 = batch.iter().map(size_of).sum();
-        if self.tail.size + size > self.segment_limit {
+        let rolls = self.tail.size + size > self.segment_limit;
+        self.refuse_foreign_hands(
+            if rolls {
+                u64::MAX
+            } else {
+                self.tail.size + size
+            },
+            now,
+        )?;
+        if rolls {
+            self.tail.cut(&self.disk)?;
             (self.head, self.tail) = begin(&self.disk, self.next_segment(now)?)?;
         }
         self.lines.clear();
@@ -171,8 +182,13 @@ impl<D: Disk> Appender<D> {
         for entry in batch {
             head = write_line(&mut self.lines, head, now.wall, &entry.body);
         }
+        self.refuse_other_than_zeros()?;
         let Tail {
-            file, name, size, ..
+            file,
+            name,
+            size,
+            length,
+            ..
         } = &mut self.tail;
         // Only an error needs the path.
         let failed = |what, error| AuditLogError::io(what, &self.disk.path(name))(error);
@@ -181,7 +197,14 @@ impl<D: Disk> Appender<D> {
         let synced = self.disk.sync_data(file);
         synced.map_err(|error| failed("sync", error))?;
         *size += self.lines.len() as u64;
+        *length = (*length).max(*size);
         self.lines.shrink_to(BUFFER);
+        let room = Room {
+            size: *size,
+            length: *length,
+            limit: self.segment_limit,
+        };
+        self.ahead.extend(&self.disk, (name, file), room, now.boot);
         let first = std::mem::replace(&mut self.head, head).records;
         for (seq, entry) in (first..).zip(batch) {
             self.live.apply(seq, &entry.effect, entry.body.as_str());
@@ -203,20 +226,64 @@ impl<D: Disk> Appender<D> {
         Ok(layout)
     }
 
-    fn refuse_foreign_hands(&self) -> Result<(), AuditLogError> {
+    /// `end` is where the records that come now will end.
+    fn refuse_foreign_hands(&mut self, end: u64, now: Now) -> Result<(), AuditLogError> {
         let Tail {
-            file, name, size, ..
-        } = &self.tail;
+            file, name, length, ..
+        } = &mut self.tail;
         let path = || self.disk.path(name);
+        let (lengths, settled) = self.ahead.settle(*length, end, now.boot);
         let looked = self.disk.look(name, file);
         match looked.map_err(|error| AuditLogError::io("look at", &path())(error))? {
-            Some(found) if found == *size => Ok(()),
+            Some(found) if lengths.contains(&found) => {
+                if settled {
+                    *length = found;
+                }
+                Ok(())
+            }
             Some(found) => Err(AuditLogError::Resized {
                 path: path(),
                 found,
-                wanted: *size,
+                wanted: *length,
             }),
             None => Err(AuditLogError::Deleted { path: path() }),
+        }
+    }
+
+    /// What is about to be replaced must be what was written ahead.
+    fn refuse_other_than_zeros(&mut self) -> Result<(), AuditLogError> {
+        let Tail {
+            file,
+            name,
+            size,
+            length,
+            ..
+        } = &self.tail;
+        let to_replace = (self.lines.len() as u64).min(length.saturating_sub(*size));
+        let to_replace = usize::try_from(to_replace).unwrap_or(self.lines.len());
+        self.replaced.clear();
+        self.replaced.resize(to_replace, 0);
+        let read = self.disk.read_at(file, *size, &mut self.replaced);
+        read.map_err(|error| AuditLogError::io("read", &self.disk.path(name))(error))?;
+        let other = self.replaced.iter().position(|byte| *byte != 0);
+        self.replaced.shrink_to(BUFFER);
+        match other {
+            None => Ok(()),
+            Some(at) => Err(AuditLogError::Overwritten {
+                path: self.disk.path(name),
+                offset: *size + at as u64,
+            }),
+        }
+    }
+
+    /// Leaves the log as one that no broker writes to.
+    pub(super) fn close(&mut self, now: Now) {
+        if self.fault.is_some() {
+            return;
+        }
+        let closed = self.refuse_foreign_hands(u64::MAX, now);
+        if let Err(error) = closed.and_then(|()| self.tail.cut(&self.disk)) {
+            tracing::warn!(%error, "the zeros at the end of the audit log stay; the next start cuts them off");
         }
     }
 
@@ -265,92 +332,6 @@ fn fitting<'a>(entries: impl Iterator<Item = &'a Entry>, room: u64) -> usize {
             size <= room
         })
         .count()
-}
-
-/// Goes on with the segment that is there.
-fn resume<D: Disk>(disk: &D, last: &LastSegment) -> Result<Tail<D::File>, AuditLogError> {
-    let name = segment::name(last.first);
-    let io = AuditLogError::io("open", &disk.path(&name));
-    let file = disk.open(&name).map_err(io)?;
-    Ok(Tail {
-        file,
-        name,
-        size: last.size,
-        last_opening: last.last_opening,
-    })
-}
-
-/// Makes segments that list the live leases, and name what was moved aside.
-fn begin_with<D: Disk>(
-    disk: &D,
-    mut layout: Layout,
-    live: &LiveLeases,
-    recovered: &[Body],
-) -> Result<(Head, Tail<D::File>), AuditLogError> {
-    layout.open(live)?;
-    layout.add(recovered);
-    begin(disk, layout)
-}
-
-/// Makes the segments that were laid out, names included, and goes on with the last of them.
-///
-/// If that fails they are removed again: they hold nothing but what the next attempt will write, and a
-/// full disk must not fill with beginnings.
-fn begin<D: Disk>(disk: &D, layout: Layout) -> Result<(Head, Tail<D::File>), AuditLogError> {
-    let Layout {
-        full,
-        last,
-        last_opening,
-        head,
-        ..
-    } = layout;
-    let mut made = Vec::new();
-    let mut make_all = || {
-        for segment in &full {
-            make(disk, segment, &mut made)?;
-        }
-        make(disk, &last, &mut made)
-    };
-    let file = match make_all() {
-        Ok(file) => file,
-        Err(error) => {
-            for name in made.iter().rev() {
-                if let Err(error) = disk.remove(name) {
-                    tracing::warn!(%error, name, "cannot remove a segment that could not be begun");
-                }
-            }
-            return Err(error);
-        }
-    };
-    let size = last.lines.len() as u64;
-    let name = segment::name(last.first);
-    Ok((
-        head,
-        Tail {
-            file,
-            name,
-            size,
-            last_opening,
-        },
-    ))
-}
-
-/// Makes one segment durable, its name included, and adds that to those `made`.
-fn make<D: Disk>(
-    disk: &D,
-    segment: &NewSegment,
-    made: &mut Vec<String>,
-) -> Result<D::File, AuditLogError> {
-    let name = segment::name(segment.first);
-    let io = |what| AuditLogError::io(what, &disk.path(&name));
-    let file = disk.create(&name).map_err(io("make"))?;
-    made.push(name.clone());
-    disk.write_at(&file, 0, &segment.lines)
-        .map_err(io("write"))?;
-    disk.sync_all(&file).map_err(io("sync"))?;
-    let synced = disk.sync_directory();
-    synced.map_err(AuditLogError::io("sync", &disk.path("")))?;
-    Ok(file)
 }
 
 fn name_recovered<D: Disk>(disk: &D, torn: &[Torn], why: &str) -> Result<Vec<Body>, AuditLogError> {

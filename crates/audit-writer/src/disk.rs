@@ -18,7 +18,7 @@ use super::error::AuditLogError;
 use super::segment;
 
 /// One directory and what the log does in it.
-pub(super) trait Disk: Send + 'static {
+pub(super) trait Disk: Clone + Send + 'static {
     /// An open file.
     type File: Send + 'static;
 
@@ -34,6 +34,10 @@ pub(super) trait Disk: Send + 'static {
     fn create(&self, name: &str) -> io::Result<Self::File>;
     /// Opens a file that is there, for writing.
     fn open(&self, name: &str) -> io::Result<Self::File>;
+    /// Opens a file that is open once more; `None` if `name` no longer names it.
+    fn open_again(&self, name: &str, file: &Self::File) -> io::Result<Option<Self::File>>;
+    /// The bytes of an open file at `at`; fails where it ends before so many.
+    fn read_at(&self, file: &Self::File, at: u64, bytes: &mut [u8]) -> io::Result<()>;
     /// Writes all of `bytes` at `at`, or fails having written any part of them.
     fn write_at(&self, file: &Self::File, at: u64, bytes: &[u8]) -> io::Result<()>;
     /// Cuts a file.
@@ -55,7 +59,7 @@ pub(super) trait Disk: Send + 'static {
 }
 
 /// The real thing.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct OsDisk {
     dir: PathBuf,
     read_group: Option<Gid>,
@@ -217,8 +221,17 @@ impl Disk for OsDisk {
     }
 
     fn open(&self, name: &str) -> io::Result<OpenFile> {
-        let file = whole_file::open(&self.path(name), OpenOptions::new().write(true))?;
+        let file = whole_file::open(&self.path(name), OpenOptions::new().read(true).write(true))?;
         OpenFile::of(file)
+    }
+
+    fn open_again(&self, name: &str, file: &OpenFile) -> io::Result<Option<OpenFile>> {
+        let again = self.open(name)?;
+        Ok((again.id == file.id).then_some(again))
+    }
+
+    fn read_at(&self, file: &OpenFile, at: u64, bytes: &mut [u8]) -> io::Result<()> {
+        file.file.read_exact_at(bytes, at)
     }
 
     fn write_at(&self, file: &OpenFile, at: u64, bytes: &[u8]) -> io::Result<()> {

@@ -123,6 +123,18 @@ pub enum AuditLogError {
         wanted: u64,
     },
 
+    /// Something else than zeros stands where the broker writes next.
+    #[error(
+        "{path} was changed by another program: at byte {offset}, behind the last record, are bytes that the broker \
+         did not write"
+    )]
+    Overwritten {
+        /// The segment.
+        path: PathBuf,
+        /// Of the first of them.
+        offset: u64,
+    },
+
     /// A line that is no record stands before others that must be there.
     #[error("{path} is damaged at byte {offset}, record {seq}; {REMEDY}")]
     Damaged {

@@ -224,6 +224,7 @@ impl<D: Disk> Writer<D> {
         }
         // The last chance for what was kept: the disk may work again by now.
         self.restore();
+        self.appender.close(self.clock.now());
         if !self.kept.is_empty() {
             let records = self.kept.len();
             tracing::error!(records, "stopped before these could be recorded");

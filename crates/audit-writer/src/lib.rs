@@ -11,6 +11,7 @@
 //! Not here: the format (`broker_audit`), what a record says, whether a MAC is right, and when a
 //! lease is over. Two brokers on one store are kept apart at startup.
 
+mod ahead;
 mod appender;
 mod disk;
 mod error;
@@ -23,6 +24,7 @@ mod replay;
 mod segment;
 mod set_aside;
 mod since_noted;
+mod tail;
 #[cfg(test)]
 mod tests;
 
@@ -39,6 +41,7 @@ use nix::unistd::Gid;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
 
+use self::ahead::Ahead;
 use self::appender::{Appender, Entry};
 use self::disk::{Disk, OsDisk};
 use self::group_commit::{Answer, IfRefused, Pending, Queue, Writer, lock, stopped};
@@ -117,6 +120,8 @@ pub struct Options {
     pub noted: Option<Head>,
     /// The head it last noted under a MAC, which may be an earlier one: the log must lead through it too.
     pub authenticated: Option<Head>,
+    /// Whether the last segment is extended with zeros before records need the room.
+    pub ahead: bool,
     /// Largest size of a segment in bytes, [`SEGMENT_LIMIT`] except in tests.
     pub segment_limit: u64,
 }
@@ -170,12 +175,17 @@ impl AuditLog {
             identity,
             noted,
             authenticated,
+            ahead,
             segment_limit,
             ..
         } = options;
+        let step = if ahead { ahead::STEP } else { 0 };
+        let ahead = Ahead::on_a_thread(step)
+            .map_err(AuditLogError::io("start the thread that extends", &dir))?;
         let noted = KnownHeads::of(noted, authenticated);
         let now = clock.now();
-        let (appender, opened) = Appender::open(disk, identity, noted, segment_limit, now)?;
+        let (appender, opened) =
+            Appender::open(disk, identity, noted, (segment_limit, ahead), now)?;
         let queue = Arc::new(Queue::new(appender.head));
         let writer = Writer::new(appender, Arc::clone(&queue), clock);
         let thread = std::thread::Builder::new()

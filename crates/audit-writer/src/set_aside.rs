@@ -1,6 +1,6 @@
 //! Moves the end of a segment out of the way and loses none of it, whenever the power fails.
 //!
-//! 1. The bytes are copied to `SEQ.jsonl.OFFSET.torn`: synced under a passing name, renamed,
+//! 1. The bytes, without zeros up to the end of the file, are copied to `SEQ.jsonl.OFFSET.torn`: synced under a passing name, renamed,
 //!    directory synced.
 //! 2. They are cut from the segment; recovery syncs it before it goes on.
 //! 3. The new segment's `log.recovered` names the copy (the appender does this).
@@ -8,6 +8,8 @@
 //! A crash after 1 repeats 1 and finds the copy. A crash after 2 leaves a copy at the end of the log
 //! that no record names; the next start finds it and does 3. A segment of which nothing is wanted is
 //! renamed whole.
+
+use broker_audit::segment::content;
 
 use super::disk::Disk;
 use super::error::AuditLogError;
@@ -18,23 +20,28 @@ use super::segment::{self, Torn};
 pub(super) fn set_aside<D: Disk>(disk: &D, first: u64, offset: u64) -> Result<(), AuditLogError> {
     let name = segment::name(first);
     let io = |what| AuditLogError::io(what, &disk.path(&name));
-    let size = disk.size(&name).map_err(io("look at"))?;
-    if size == Some(0) {
+    let bytes = read_from(disk, &name, offset)?;
+    let file = disk.open(&name).map_err(io("open"))?;
+    // Zeros that were written ahead were never anything else.
+    let bytes = content(&bytes);
+    let end = offset + bytes.len() as u64;
+    if end == 0 {
         // A crash right after the segment was made. There is nothing to keep.
         disk.remove(&name).map_err(io("remove the empty"))?;
         return sync_directory(disk);
     }
-    let file = disk.open(&name).map_err(io("open"))?;
     if offset == 0 {
+        if disk.size(&name).map_err(io("look at"))? != Some(end) {
+            disk.truncate(&file, end).map_err(io("cut"))?;
+        }
         disk.sync_all(&file).map_err(io("sync"))?;
         let (torn, _) = free_name(disk, first, 0, None)?;
         disk.rename(&name, &torn).map_err(io("rename"))?;
         return sync_directory(disk);
     }
-    let bytes = read_from(disk, &name, offset)?;
-    let (torn, exists) = free_name(disk, first, offset, Some(&bytes))?;
+    let (torn, exists) = free_name(disk, first, offset, Some(bytes))?;
     if !exists {
-        copy_to(disk, &torn, &bytes)?;
+        copy_to(disk, &torn, bytes)?;
     }
     sync_directory(disk)?;
     disk.truncate(&file, offset).map_err(io("cut"))

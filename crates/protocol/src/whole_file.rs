@@ -85,7 +85,7 @@ pub fn open_to_read(path: &Path) -> io::Result<File> {
 /// says.
 pub fn create(path: &Path, mode: u32) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(mode);
+    options.read(true).write(true).create_new(true).mode(mode);
     options.open(path).map_err(|error| taken(path, error))
 }
 

@@ -75,6 +75,7 @@ fn in_a_log<T: Send + 'static>(
             },
             noted: None,
             authenticated: None,
+            ahead: true,
             segment_limit: SEGMENT_LIMIT,
         };
         let clock = ManualClock::at("2026-11-30T07:00:00Z".parse().unwrap());

@@ -195,6 +195,7 @@ fn stage(
             identity: identity.clone(),
             noted: None,
             authenticated: None,
+            ahead: false,
             segment_limit: SEGMENT_LIMIT,
         },
         clock,

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use broker_audit::segment::content;
 use support::forge::forged_grant;
 use support::scenes::log::refuses_until_fixed;
 use support::{canary, wait};
@@ -72,7 +73,7 @@ fn a_log_cut_under_the_broker_refuses_and_says_what_is_missing() {
     let held = lease(&broker);
     let segment = last_segment(&broker.home);
     let whole = fs::read(&segment).unwrap();
-    cut(&segment, whole.len() - 100);
+    cut(&segment, content(&whole).len() - 100);
     no_token(&broker, "audit_unavailable", &[]);
     // The fault is found at once; what to do is known when the log was read back.
     wait::until(|| not_ready(&broker).is_some_and(|why| why.contains("put the audit log back")));

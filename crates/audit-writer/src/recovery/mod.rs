@@ -96,6 +96,7 @@ pub(super) fn recover<D: Disk>(
             Scan::Ends(found) => {
                 // A broker may have been killed before it could sync its last records, which are about
                 // to count; and what was cut off must not come back.
+                cut_zeros(disk, &found.0)?;
                 sync_file(disk, &segment::name(last))?;
                 let unnamed = unnamed(disk, &segments, &found.0, torn, &found.1)?;
                 return Ok(LogEnd {
@@ -106,6 +107,17 @@ pub(super) fn recover<D: Disk>(
             Scan::Torn { offset } => set_aside(disk, last, offset)?,
         }
     }
+}
+
+/// Cuts off what was written ahead of the last record.
+fn cut_zeros<D: Disk>(disk: &D, last: &LastSegment) -> Result<(), AuditLogError> {
+    let name = segment::name(last.first);
+    let io = |what| AuditLogError::io(what, &disk.path(&name));
+    if disk.size(&name).map_err(io("look at"))? == Some(last.size) {
+        return Ok(());
+    }
+    let file = disk.open(&name).map_err(io("open"))?;
+    disk.truncate(&file, last.size).map_err(io("cut"))
 }
 
 fn survey<D: Disk>(disk: &D) -> Result<(Vec<u64>, Vec<Torn>), AuditLogError> {

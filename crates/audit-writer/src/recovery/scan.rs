@@ -2,6 +2,7 @@
 
 use broker_audit::chain::{Head, LineHash};
 use broker_audit::prefix::holds_two;
+use broker_audit::segment::content;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -44,7 +45,9 @@ pub(super) fn read<D: Disk>(disk: &D, segments: &[u64], keep: Keep) -> Result<Sc
     while let Some(first) = rest.next() {
         let is_last = rest.peek().is_none();
         let bytes = read_from(disk, &segment::name(first), 0)?;
-        let part = read_segment(disk, first, &bytes, keep, &mut walked)?;
+        // Only the last may end in zeros.
+        let bytes = if is_last { content(&bytes) } else { &bytes };
+        let part = read_segment(disk, first, bytes, keep, &mut walked)?;
         if !is_last {
             if part.offset != bytes.len() || bytes.is_empty() {
                 return Err(damaged(disk, first, part.offset, part.head.records));

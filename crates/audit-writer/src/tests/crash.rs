@@ -3,6 +3,7 @@
 
 use broker_audit::chain::Head;
 use proptest::prelude::*;
+use proptest::sample::select;
 
 use super::sim_disk::{Dice, Fault, SimDisk};
 use super::*;
@@ -73,50 +74,54 @@ fn batches() -> Vec<Vec<Entry>> {
 
 #[test]
 fn a_crash_at_any_step_of_making_filling_and_rolling_loses_nothing() {
-    let whole = SimDisk::default();
-    run(&whole, &mut Acknowledged::nothing(), &batches());
-    assert!(segments(&whole).len() > 2, "the run rolls");
-    for step in 0..whole.steps() {
-        for seed in 0..40 {
-            let disk = SimDisk::default();
-            disk.inject(step, Fault::Crash);
-            let mut told = Acknowledged::nothing();
-            run(&disk, &mut told, &batches());
-            assert_nothing_lost(&disk.after_crash(seed), &told);
-            assert_nothing_lost(&disk.after_kill(), &told);
+    both_ways(|| {
+        let whole = SimDisk::default();
+        run(&whole, &mut Acknowledged::nothing(), &batches());
+        assert!(segments(&whole).len() > 2, "the run rolls");
+        for step in 0..whole.steps() {
+            for seed in 0..40 {
+                let disk = SimDisk::default();
+                disk.inject(step, Fault::Crash);
+                let mut told = Acknowledged::nothing();
+                run(&disk, &mut told, &batches());
+                assert_nothing_lost(&disk.after_crash(seed), &told);
+                assert_nothing_lost(&disk.after_kill(), &told);
+            }
         }
-    }
+    });
 }
 
 #[test]
 fn a_crash_at_any_step_of_a_recovery_loses_nothing() {
-    let mut seen_steps = 0;
-    for seed in 0..60 {
-        // The last batch is written and not synced.
-        let disk = SimDisk::default();
-        let mut told = Acknowledged::nothing();
-        run(&disk, &mut told, &[vec![grant(1)], vec![remark("one")]]);
-        let noted = told.noted;
-        let disk = disk.after_kill();
-        disk.inject(2, Fault::Crash);
-        run(&disk, &mut told, &[vec![grant(2), grant(3)]]);
-        let torn = disk.after_crash(seed);
+    both_ways(|| {
+        let mut seen_steps = 0;
+        for seed in 0..60 {
+            // The last batch is written and not synced.
+            let disk = SimDisk::default();
+            let mut told = Acknowledged::nothing();
+            run(&disk, &mut told, &[vec![grant(1)], vec![remark("one")]]);
+            let noted = told.noted;
+            let disk = disk.after_kill();
+            disk.inject(2, Fault::Crash);
+            run(&disk, &mut told, &[vec![grant(2), grant(3)]]);
+            let torn = disk.after_crash(seed);
 
-        let steps = {
-            let trial = torn.after_kill();
-            Rig::open(&trial, noted).unwrap();
-            trial.steps()
-        };
-        seen_steps = seen_steps.max(steps);
-        for step in 0..steps {
-            let disk = torn.after_kill();
-            disk.inject(step, Fault::Crash);
-            assert!(Rig::open(&disk, noted).is_err());
-            assert_nothing_lost(&disk.after_crash(seed * 1000 + step as u64), &told);
-            assert_nothing_lost(&disk.after_kill(), &told);
+            let steps = {
+                let trial = torn.after_kill();
+                Rig::open(&trial, noted).unwrap();
+                trial.steps()
+            };
+            seen_steps = seen_steps.max(steps);
+            for step in 0..steps {
+                let disk = torn.after_kill();
+                disk.inject(step, Fault::Crash);
+                assert!(Rig::open(&disk, noted).is_err());
+                assert_nothing_lost(&disk.after_crash(seed * 1000 + step as u64), &told);
+                assert_nothing_lost(&disk.after_kill(), &told);
+            }
         }
-    }
-    assert!(seen_steps >= 10, "some of these needed a whole recovery");
+        assert!(seen_steps >= 10, "some of these needed a whole recovery");
+    });
 }
 
 /// What one life of a log is made of, at most.
@@ -170,7 +175,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn a_log_survives_any_series_of_crashes(seed in any::<u64>(), lives in 1..6_usize) {
+    fn a_log_survives_any_series_of_crashes(
+        seed in any::<u64>(),
+        lives in 1..6_usize,
+        step in select(&STEPS),
+    ) {
+        STEP.set(step);
         let shape = Shape { kinds: 3, batches: 8, records_in_a_batch: 4, steps: 40 };
         assert_survives_any_series_of_crashes(seed, lives, &shape);
     }

@@ -1,6 +1,7 @@
 //! What the tests of the log share: entries, an appender that is repaired as the writer would repair
 //! it, and a reading of the log that has no code in common with recovery.
 
+mod ahead;
 mod crash;
 mod faults;
 mod foreign_hands;
@@ -11,6 +12,7 @@ pub(super) mod sim_disk;
 mod start;
 mod writer;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -18,17 +20,38 @@ use broker_audit::chain::{Head, LineHash};
 use broker_audit::record::{
     Body, BrokerEvent, Caller, Event, Issued, Lease, LeaseEvent, SecretEvent,
 };
+use broker_audit::segment::content;
 use broker_clock::{Clock as _, ManualClock};
 use broker_protocol::names::LeaseId;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use self::sim_disk::SimDisk;
+use super::ahead::Ahead;
 use super::appender::{Appender, Entry};
 use super::disk::Disk as _;
 use super::live_leases::LiveLease;
 use super::recovery::KnownHeads;
 use super::{AuditLogError, Effect, LogIdentity, LogState};
+
+thread_local! {
+    /// How far a segment is extended at once: not at all, unless [`both_ways`] says so.
+    static STEP: Cell<u64> = const { Cell::new(0) };
+}
+
+const STEPS: [u64; 2] = [0, 700];
+
+/// Runs a test for files that grow with their records, and for those that are extended ahead of them.
+fn both_ways(test: impl Fn()) {
+    for step in STEPS {
+        STEP.set(step);
+        test();
+    }
+}
+
+fn limits() -> (u64, Ahead<SimDisk>) {
+    (LIMIT, Ahead::inline(STEP.get()))
+}
 
 /// Small enough for a dozen records to fill several segments.
 const LIMIT: u64 = 3000;
@@ -178,7 +201,7 @@ impl Rig {
             disk.clone(),
             identity(),
             KnownHeads::of(Some(noted), None),
-            LIMIT,
+            limits(),
             clock.now(),
         )?;
         let disk = disk.clone();
@@ -211,12 +234,28 @@ fn segments(disk: &SimDisk) -> Vec<String> {
     names
 }
 
+/// What a segment holds; zeros behind it are none of it, if it is the last.
+fn text(disk: &SimDisk, name: &str) -> String {
+    let mut text = String::from_utf8(disk.bytes(name)).unwrap();
+    if segments(disk).last().is_some_and(|last| last == name) {
+        text.truncate(text.trim_end_matches('\0').len());
+    }
+    text
+}
+
+/// Writes these bytes where the next record would stand.
+fn put_behind(bytes: &mut Vec<u8>, what: &[u8]) {
+    let end = content(bytes).len();
+    bytes.resize(bytes.len().max(end + what.len()), 0);
+    bytes[end..end + what.len()].copy_from_slice(what);
+}
+
 /// Every record of the log, read from the first to the last and verified.
 fn records(disk: &SimDisk) -> Vec<Value> {
     let (mut prev, mut records) = (LineHash::ZERO.to_string(), Vec::new());
     for name in segments(disk) {
         assert_eq!(name, format!("{:020}.jsonl", records.len()), "no gap");
-        let text = String::from_utf8(disk.bytes(&name)).unwrap();
+        let text = text(disk, &name);
         assert!(text.ends_with('\n'));
         let opens = records.len();
         for line in text.lines() {
@@ -241,7 +280,7 @@ fn recorded(disk: &SimDisk) -> Vec<String> {
     let own = |kind: &str| ["log.", "leases."].iter().any(|own| kind.starts_with(own));
     let mut texts = Vec::new();
     for name in segments(disk) {
-        for line in String::from_utf8(disk.bytes(&name)).unwrap().lines() {
+        for line in text(disk, &name).lines() {
             let (_, body) = line.split_at(line.find(r#""kind""#).unwrap());
             let kind = body.split('"').nth(3).unwrap();
             if !own(kind) {

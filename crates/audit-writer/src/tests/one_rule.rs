@@ -3,6 +3,7 @@
 use broker_audit::chain::{Head, LineHash};
 use broker_audit::verify::verify;
 use proptest::prelude::*;
+use proptest::sample::select;
 
 use super::sim_disk::SimDisk;
 use super::*;
@@ -49,7 +50,7 @@ fn with_lines(rig: &Rig, lines: &[(&str, &[u8])]) -> SimDisk {
     }
     let disk = rig.disk.after_kill();
     let last = segments(&disk).pop().unwrap();
-    disk.tamper(&last, |bytes| bytes.extend_from_slice(&more));
+    disk.tamper(&last, |bytes| put_behind(bytes, &more));
     disk
 }
 
@@ -131,7 +132,9 @@ proptest! {
         cut in proptest::option::of(any::<prop::sample::Index>()),
         emptied in proptest::option::of(any::<prop::sample::Index>()),
         noted in 0..3_usize,
+        step in select(&STEPS),
     ) {
+        STEP.set(step);
         let mut rig = log();
         let early = rig.log.head;
         rig.append(&[grant(9), remark(&"x".repeat(2000)), end(9)]).unwrap();

@@ -15,6 +15,7 @@ fn options(dir: &Path) -> Options {
         identity: identity(),
         noted: None,
         authenticated: None,
+        ahead: true,
         segment_limit: SEGMENT_LIMIT,
     }
 }

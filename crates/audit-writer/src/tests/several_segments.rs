@@ -1,6 +1,7 @@
 //! More live leases than fit into one segment: whatever was written is read back.
 
 use proptest::prelude::*;
+use proptest::sample::select;
 
 use super::super::replay::CONTINUED;
 use super::super::segment;
@@ -111,60 +112,64 @@ fn a_broker_goes_on_in_the_segment_where_it_stopped_as_if_it_had_not() {
 
 #[test]
 fn a_crash_at_any_step_of_telling_many_loses_nothing() {
-    let batches = |from: u128| -> Vec<Vec<Entry>> {
-        let grants = (from..from + 9).map(|nth| vec![grant(nth)]);
-        grants.chain([vec![end(from), remark("end")]]).collect()
-    };
-    let whole = SimDisk::default();
-    run(&whole, &mut Acknowledged::nothing(), &batches(0));
-    assert!(
-        segments(&whole)
-            .iter()
-            .any(|name| first_kind(&whole, name) == CONTINUED)
-    );
-    for step in 0..whole.steps() {
-        for seed in 0..10 {
-            let disk = SimDisk::default();
-            disk.inject(step, Fault::Crash);
-            let mut told = Acknowledged::nothing();
-            run(&disk, &mut told, &batches(0));
-            assert_nothing_lost(&disk.after_crash(seed), &told);
-            assert_nothing_lost(&disk.after_kill(), &told);
+    both_ways(|| {
+        let batches = |from: u128| -> Vec<Vec<Entry>> {
+            let grants = (from..from + 9).map(|nth| vec![grant(nth)]);
+            grants.chain([vec![end(from), remark("end")]]).collect()
+        };
+        let whole = SimDisk::default();
+        run(&whole, &mut Acknowledged::nothing(), &batches(0));
+        assert!(
+            segments(&whole)
+                .iter()
+                .any(|name| first_kind(&whole, name) == CONTINUED)
+        );
+        for step in 0..whole.steps() {
+            for seed in 0..10 {
+                let disk = SimDisk::default();
+                disk.inject(step, Fault::Crash);
+                let mut told = Acknowledged::nothing();
+                run(&disk, &mut told, &batches(0));
+                assert_nothing_lost(&disk.after_crash(seed), &told);
+                assert_nothing_lost(&disk.after_kill(), &told);
+            }
         }
-    }
+    });
 }
 
 #[test]
 fn a_failure_at_any_step_of_telling_many_is_repaired_and_leaves_no_beginning_behind() {
-    let trial = full_log();
-    let steps = {
-        let mut rig = trial.opened_again(trial.log.head).unwrap().0;
-        let before = rig.disk.steps();
-        for nth in 0..40 {
-            rig.append(&[remark(&format!("{nth:0400}"))]).unwrap();
-        }
-        before..rig.disk.steps()
-    };
-    for step in steps {
-        for fault in [Fault::Fails, Fault::FailsHalfway, Fault::HappensAnyway] {
+    both_ways(|| {
+        let trial = full_log();
+        let steps = {
             let mut rig = trial.opened_again(trial.log.head).unwrap().0;
-            rig.disk.inject(step, fault);
-            let mut kept = recorded(&rig.disk);
+            let before = rig.disk.steps();
             for nth in 0..40 {
-                let batch = [remark(&format!("{nth:0400}"))];
-                if rig.append(&batch).is_ok() {
-                    kept.extend(bodies(&batch));
-                } else {
-                    rig.recover();
-                    assert_eq!(rig.log.fault(), None, "{step} {fault:?}");
-                }
+                rig.append(&[remark(&format!("{nth:0400}"))]).unwrap();
             }
-            assert_eq!(recorded(&rig.disk), kept, "{step} {fault:?}");
-            assert_moved_aside_is_named(&rig.disk);
-            let (_, opened) = rig.opened_again(rig.log.head).unwrap();
-            assert_eq!(opened.live.len() as u128, MANY);
+            before..rig.disk.steps()
+        };
+        for step in steps {
+            for fault in [Fault::Fails, Fault::FailsHalfway, Fault::HappensAnyway] {
+                let mut rig = trial.opened_again(trial.log.head).unwrap().0;
+                rig.disk.inject(step, fault);
+                let mut kept = recorded(&rig.disk);
+                for nth in 0..40 {
+                    let batch = [remark(&format!("{nth:0400}"))];
+                    if rig.append(&batch).is_ok() {
+                        kept.extend(bodies(&batch));
+                    } else {
+                        rig.recover();
+                        assert_eq!(rig.log.fault(), None, "{step} {fault:?}");
+                    }
+                }
+                assert_eq!(recorded(&rig.disk), kept, "{step} {fault:?}");
+                assert_moved_aside_is_named(&rig.disk);
+                let (_, opened) = rig.opened_again(rig.log.head).unwrap();
+                assert_eq!(opened.live.len() as u128, MANY);
+            }
         }
-    }
+    });
 }
 
 #[test]
@@ -189,7 +194,9 @@ proptest! {
     fn a_log_with_many_live_leases_survives_any_series_of_crashes(
         seed in any::<u64>(),
         lives in 1..5_usize,
+        step in select(&STEPS),
     ) {
+        STEP.set(step);
         let shape = Shape { kinds: 6, batches: 20, records_in_a_batch: 3, steps: 120 };
         assert_survives_any_series_of_crashes(seed, lives, &shape);
     }

@@ -47,29 +47,33 @@ fn a_new_log_says_whose_it_is_and_a_start_goes_on_in_the_same_segment() {
 
 #[test]
 fn no_segment_passes_its_limit_and_the_last_one_alone_tells_what_is_live() {
-    let (rig, heads) = long_log();
-    for name in segments(&rig.disk) {
-        assert!(rig.disk.bytes(&name).len() as u64 <= LIMIT);
-    }
-    let last = *heads.last().unwrap();
-    for gone in segments(&rig.disk).iter().rev().skip(1) {
-        rig.disk.delete(gone);
-    }
-    let (_, opened) = rig.opened_again(last).unwrap();
-    let still: Vec<_> = (11..12).map(grant).collect();
-    assert_eq!(live_texts(&opened.live), bodies(&still));
+    both_ways(|| {
+        let (rig, heads) = long_log();
+        for name in segments(&rig.disk) {
+            assert!(rig.disk.bytes(&name).len() as u64 <= LIMIT);
+        }
+        let last = *heads.last().unwrap();
+        for gone in segments(&rig.disk).iter().rev().skip(1) {
+            rig.disk.delete(gone);
+        }
+        let (_, opened) = rig.opened_again(last).unwrap();
+        let still: Vec<_> = (11..12).map(grant).collect();
+        assert_eq!(live_texts(&opened.live), bodies(&still));
+    });
 }
 
 #[test]
 fn a_start_reports_the_grants_after_any_head_the_vault_may_have_noted() {
-    let (rig, heads) = long_log();
-    for (nth, noted) in heads.iter().enumerate() {
-        let (_, opened) = rig.opened_again(*noted).unwrap();
-        let since: Vec<_> = (nth as u128..12).map(grant).collect();
-        assert_eq!(texts(&opened.since_noted.granted), bodies(&since), "{nth}");
-    }
-    let (_, opened) = rig.opened_again(Head::EMPTY).unwrap();
-    assert_eq!(opened.since_noted.granted.len(), 12);
+    both_ways(|| {
+        let (rig, heads) = long_log();
+        for (nth, noted) in heads.iter().enumerate() {
+            let (_, opened) = rig.opened_again(*noted).unwrap();
+            let since: Vec<_> = (nth as u128..12).map(grant).collect();
+            assert_eq!(texts(&opened.since_noted.granted), bodies(&since), "{nth}");
+        }
+        let (_, opened) = rig.opened_again(Head::EMPTY).unwrap();
+        assert_eq!(opened.since_noted.granted.len(), 12);
+    });
 }
 
 #[test]
@@ -121,7 +125,7 @@ fn a_log_must_lead_through_both_heads_that_the_vault_knows() {
     };
     let open = |noted| {
         let disk = rig.disk.after_kill();
-        Appender::open(disk, identity(), noted, LIMIT, clock().now()).map(drop)
+        Appender::open(disk, identity(), noted, limits(), clock().now()).map(drop)
     };
     for (noted, authenticated) in [(last, heads[2]), (heads[2], last), (last, last)] {
         open(KnownHeads::of(Some(noted), Some(authenticated))).unwrap();
@@ -189,116 +193,125 @@ fn versions_that_a_rotation_names_count_like_those_that_were_set() {
 
 #[test]
 fn whatever_follows_the_last_whole_line_is_moved_aside_and_named() {
-    let tails: [&[u8]; 5] = [
-        b"{\"v\":1,\"seq\":",
-        &[0; 4096],
-        b"\xff\xfe\n\n",
-        b"{\"v\":1}\n{\"v\":1}\n",
-        b"\n",
-    ];
-    for tail in tails {
-        let mut rig = Rig::new();
-        rig.append(&[grant(1)]).unwrap();
-        rig.disk
-            .tamper(&segment::name(0), |bytes| bytes.extend_from_slice(tail));
-        let (mut again, opened) = rig.opened_again(rig.log.head).unwrap();
-        assert!(opened.recovered);
-        assert_eq!(live_texts(&opened.live), bodies(&[grant(1)]));
-        assert_moved_aside_is_named(&again.disk);
-        let torn = segment::Torn::parse(&format!(
-            "{}.{}.torn",
-            segment::name(0),
-            rig.disk.bytes(&segment::name(0)).len() - tail.len()
-        ));
-        assert_eq!(again.disk.bytes(&torn.unwrap().name), tail);
-        again.append(&[end(1)]).unwrap();
-        assert_eq!(segments(&again.disk).len(), 2);
-    }
+    both_ways(|| {
+        let tails: [&[u8]; 5] = [
+            b"{\"v\":1,\"seq\":",
+            b"\0\0\0\0x",
+            b"\xff\xfe\n\n",
+            b"{\"v\":1}\n{\"v\":1}\n",
+            b"\n",
+        ];
+        for tail in tails {
+            let mut rig = Rig::new();
+            rig.append(&[grant(1)]).unwrap();
+            rig.disk
+                .tamper(&segment::name(0), |bytes| put_behind(bytes, tail));
+            let (mut again, opened) = rig.opened_again(rig.log.head).unwrap();
+            assert!(opened.recovered);
+            assert_eq!(live_texts(&opened.live), bodies(&[grant(1)]));
+            assert_moved_aside_is_named(&again.disk);
+            let torn = segment::Torn::parse(&format!(
+                "{}.{}.torn",
+                segment::name(0),
+                content(&rig.disk.bytes(&segment::name(0))).len() - tail.len()
+            ));
+            assert_eq!(again.disk.bytes(&torn.unwrap().name), tail);
+            again.append(&[end(1)]).unwrap();
+            assert_eq!(segments(&again.disk).len(), 2);
+        }
+    });
 }
 
 #[test]
 fn two_lines_torn_at_once_by_a_lost_page_are_moved_aside_together() {
-    let mut rig = Rig::new();
-    rig.append(&[grant(1)]).unwrap();
-    let noted = rig.log.head;
-    let before = rig.disk.bytes(&segment::name(0)).len();
-    rig.append(&[grant(2), grant(3)]).unwrap();
-    let after = rig.disk.bytes(&segment::name(0)).len();
-    // A page of zeros anywhere in the two lines, prefixes left whole or not.
-    for at in (before..after - 64).step_by(16) {
-        let disk = rig.disk.after_kill();
-        disk.tamper(&segment::name(0), |bytes| bytes[at..at + 64].fill(0));
-        let (again, opened) = Rig::open(&disk, noted).unwrap();
-        assert!(opened.recovered);
-        let recorded = recorded(&again.disk);
-        assert!(recorded.len() <= 2, "at {at}: {recorded:?}");
-        assert!(recorded.iter().all(|body| !body.contains('\0')), "at {at}");
-        assert_moved_aside_is_named(&again.disk);
-    }
+    both_ways(|| {
+        let mut rig = Rig::new();
+        rig.append(&[grant(1)]).unwrap();
+        let noted = rig.log.head;
+        let before = text(&rig.disk, &segment::name(0)).len();
+        rig.append(&[grant(2), grant(3)]).unwrap();
+        let after = text(&rig.disk, &segment::name(0)).len();
+        // A page of zeros anywhere in the two lines, prefixes left whole or not.
+        for at in (before..after - 64).step_by(16) {
+            let disk = rig.disk.after_kill();
+            disk.tamper(&segment::name(0), |bytes| bytes[at..at + 64].fill(0));
+            let (again, opened) = Rig::open(&disk, noted).unwrap();
+            assert!(opened.recovered);
+            let recorded = recorded(&again.disk);
+            assert!(recorded.len() <= 2, "at {at}: {recorded:?}");
+            assert!(recorded.iter().all(|body| !body.contains('\0')), "at {at}");
+            assert_moved_aside_is_named(&again.disk);
+        }
+    });
 }
 
 #[test]
 fn every_file_moved_aside_is_named_although_the_record_that_named_it_was_torn_too() {
-    let (rig, _) = long_log();
-    let last = segments(&rig.disk).pop().unwrap();
-    let half_an_opening = |bytes: &mut Vec<u8>| {
-        let end = bytes.iter().position(|b| *b == b'\n').unwrap();
-        bytes.truncate(end / 2);
-    };
-    rig.disk.tamper(&last, half_an_opening);
-    // The segment is moved aside whole and begun again; then its end, `log.recovered`, is torn off.
-    let (rig, opened) = rig.opened_again(Head::EMPTY).unwrap();
-    assert!(opened.recovered);
-    assert_eq!(segments(&rig.disk).last(), Some(&last));
-    rig.disk
-        .tamper(&last, |bytes| bytes.truncate(bytes.len() - 10));
-    let (rig, opened) = rig.opened_again(Head::EMPTY).unwrap();
-    assert!(opened.recovered);
-    let aside = rig.disk.list().unwrap().into_iter();
-    assert_eq!(aside.filter(|name| name.ends_with(".torn")).count(), 2);
-    assert_moved_aside_is_named(&rig.disk);
+    both_ways(|| {
+        let (rig, _) = long_log();
+        let last = segments(&rig.disk).pop().unwrap();
+        let half_an_opening = |bytes: &mut Vec<u8>| {
+            let end = bytes.iter().position(|b| *b == b'\n').unwrap();
+            bytes.truncate(end / 2);
+        };
+        rig.disk.tamper(&last, half_an_opening);
+        // The segment is moved aside whole and begun again; then its end, `log.recovered`, is torn off.
+        let (rig, opened) = rig.opened_again(Head::EMPTY).unwrap();
+        assert!(opened.recovered);
+        assert_eq!(segments(&rig.disk).last(), Some(&last));
+        rig.disk
+            .tamper(&last, |bytes| bytes.truncate(bytes.len() - 10));
+        let (rig, opened) = rig.opened_again(Head::EMPTY).unwrap();
+        assert!(opened.recovered);
+        let aside = rig.disk.list().unwrap().into_iter();
+        assert_eq!(aside.filter(|name| name.ends_with(".torn")).count(), 2);
+        assert_moved_aside_is_named(&rig.disk);
+    });
 }
 
 #[test]
 fn a_log_that_lacks_what_the_vault_noted_is_refused() {
-    let (rig, heads) = long_log();
-    let noted = *heads.last().unwrap();
-    let all = segments(&rig.disk);
-    let last = all.last().unwrap();
+    both_ways(|| {
+        let (rig, heads) = long_log();
+        let noted = *heads.last().unwrap();
+        let all = segments(&rig.disk);
+        let last = all.last().unwrap();
 
-    let disk = rig.disk.after_kill();
-    disk.tamper(last, |bytes| bytes.truncate(bytes.len() - 1));
-    let error = refusal(&disk, noted);
-    assert!(matches!(error, AuditLogError::Damaged { .. }), "{error}");
+        let disk = rig.disk.after_kill();
+        disk.tamper(last, |bytes| bytes.truncate(content(bytes).len() - 1));
+        let error = refusal(&disk, noted);
+        assert!(matches!(error, AuditLogError::Damaged { .. }), "{error}");
 
-    let disk = rig.disk.after_kill();
-    disk.tamper(last, |bytes| {
-        let end = bytes[..bytes.len() - 1].iter().rposition(|b| *b == b'\n');
-        bytes.truncate(end.unwrap() + 1);
+        let disk = rig.disk.after_kill();
+        disk.tamper(last, |bytes| {
+            let end = content(bytes).len() - 1;
+            let end = bytes[..end].iter().rposition(|b| *b == b'\n');
+            bytes.truncate(end.unwrap() + 1);
+        });
+        let error = refusal(&disk, noted);
+        assert!(matches!(error, AuditLogError::Truncated { .. }), "{error}");
+
+        let disk = rig.disk.after_kill();
+        disk.delete(last);
+        let error = refusal(&disk, noted);
+        assert!(matches!(error, AuditLogError::Truncated { .. }), "{error}");
+
+        let disk = rig.disk.after_kill();
+        disk.delete(&all[all.len() - 2]);
+        let error = refusal(&disk, heads[1]);
+        assert!(matches!(error, AuditLogError::Missing { .. }), "{error}");
+
+        let error = refusal(&SimDisk::default(), noted);
+        assert!(matches!(error, AuditLogError::Missing { .. }), "{error}");
+        assert!(error.to_string().contains("--new-audit-log"), "{error}");
+
+        let other = Head {
+            hash: LineHash::of(b"another"),
+            ..heads[3]
+        };
+        let error = refusal(&rig.disk.after_kill(), other);
+        assert!(matches!(error, AuditLogError::Rewritten { .. }), "{error}");
     });
-    let error = refusal(&disk, noted);
-    assert!(matches!(error, AuditLogError::Truncated { .. }), "{error}");
-
-    let disk = rig.disk.after_kill();
-    disk.delete(last);
-    let error = refusal(&disk, noted);
-    assert!(matches!(error, AuditLogError::Truncated { .. }), "{error}");
-
-    let disk = rig.disk.after_kill();
-    disk.delete(&all[all.len() - 2]);
-    let error = refusal(&disk, heads[1]);
-    assert!(matches!(error, AuditLogError::Missing { .. }), "{error}");
-
-    let error = refusal(&SimDisk::default(), noted);
-    assert!(matches!(error, AuditLogError::Missing { .. }), "{error}");
-    assert!(error.to_string().contains("--new-audit-log"), "{error}");
-
-    let other = Head {
-        hash: LineHash::of(b"another"),
-        ..heads[3]
-    };
-    let error = refusal(&rig.disk.after_kill(), other);
-    assert!(matches!(error, AuditLogError::Rewritten { .. }), "{error}");
 }
 
 #[test]
@@ -334,7 +347,7 @@ fn the_log_of_another_vault_is_refused_untouched() {
         disk.clone(),
         other,
         KnownHeads::of(None, None),
-        LIMIT,
+        limits(),
         clock().now(),
     );
     let Err(error) = opened else { panic!("opened") };

@@ -14,6 +14,7 @@ fn options() -> Options {
         identity: identity(),
         noted: None,
         authenticated: None,
+        ahead: true,
         segment_limit: 1 << 20,
     }
 }

@@ -41,6 +41,7 @@ struct State {
     faults: BTreeMap<usize, Fault>,
     stopped: bool,
     full: bool,
+    largest: Option<usize>,
     unreadable: bool,
 }
 
@@ -85,6 +86,11 @@ impl SimDisk {
     /// Every write from now on fails, and leaves half of itself.
     pub(crate) fn set_full(&self, full: bool) {
         self.state().full = full;
+    }
+
+    /// No file may be longer from now on, and a write beyond that fails whole.
+    pub(crate) fn set_largest(&self, bytes: Option<usize>) {
+        self.state().largest = bytes;
     }
 
     pub(crate) fn set_unreadable(&self, unreadable: bool) {
@@ -251,6 +257,18 @@ impl Disk for SimDisk {
         file.copied().ok_or_else(|| error(libc::ENOENT))
     }
 
+    fn open_again(&self, name: &str, file: &usize) -> io::Result<Option<usize>> {
+        Ok(Some(self.open(name)?).filter(|again| again == file))
+    }
+
+    fn read_at(&self, file: &usize, at: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let at = usize::try_from(at).unwrap();
+        let state = self.state();
+        let found = state.files[*file].cache.get(at..at + bytes.len());
+        bytes.copy_from_slice(found.ok_or_else(|| error(libc::EIO))?);
+        Ok(())
+    }
+
     fn write_at(&self, file: &usize, at: u64, bytes: &[u8]) -> io::Result<()> {
         let at = usize::try_from(at).unwrap();
         let half = |state: &mut State| state.files[*file].write(at, &bytes[..bytes.len() / 2]);
@@ -259,6 +277,11 @@ impl Disk for SimDisk {
                 if state.full {
                     half(state);
                     return Err(error(libc::ENOSPC));
+                }
+                let end = at + bytes.len();
+                let length = state.files[*file].cache.len();
+                if state.largest.is_some_and(|most| end > most.max(length)) {
+                    return Err(error(libc::EFBIG));
                 }
                 state.files[*file].write(at, bytes);
                 Ok(())
