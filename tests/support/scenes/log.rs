@@ -1,7 +1,8 @@
 //! The audit log's files, as someone changes them who may write them.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use broker_audit::files::Extent;
@@ -37,11 +38,12 @@ pub fn files_ending(directory: &Path, end: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Writes to the end of the log.
+/// Writes to the end of the log, in the place of zeros that were written ahead.
 pub fn append(home: &Home, bytes: &[u8]) {
     let segment = last_segment(home);
-    let mut file = OpenOptions::new().append(true).open(segment).unwrap();
-    file.write_all(bytes).unwrap();
+    let end = content(&segment).len();
+    let file = OpenOptions::new().write(true).open(segment).unwrap();
+    file.write_all_at(bytes, end as u64).unwrap();
 }
 
 /// Leaves a file its first `size` bytes.
