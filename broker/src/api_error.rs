@@ -86,9 +86,11 @@ impl ApiError for RekeyError {
             | Self::RootKey(RootKeyError::UnfitPassphrase(_)) => ErrorCode::BadRequest,
             Self::RootKey(RootKeyError::WrongPassphrase) => ErrorCode::Locked,
             // The key in force stays, and what is in the way of the next one is on this machine.
-            Self::UnderWay | Self::SameKey(_) | Self::FileThere(_) | Self::RootKey(_) => {
-                ErrorCode::Conflict
-            }
+            Self::UnderWay
+            | Self::SameKey(_)
+            | Self::CredentialChanged { .. }
+            | Self::FileThere(_)
+            | Self::RootKey(_) => ErrorCode::Conflict,
             Self::Vault(_) => ErrorCode::Internal,
         };
         code.into()

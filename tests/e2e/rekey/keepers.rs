@@ -32,7 +32,8 @@ fn the_key_moves_from_a_file_to_a_passphrase_to_a_credential_and_back() {
     let home = broker.stop();
     let credentials = home.path().join("credentials");
     fs::create_dir(&credentials).unwrap();
-    fs::write(credentials.join("tokend-root-key"), "5a".repeat(32)).unwrap();
+    fs::write(credentials.join("tokend-root-key"), "a5".repeat(32)).unwrap();
+    fs::write(credentials.join("tokend-root-key-5"), "5a".repeat(32)).unwrap();
     let start = |home| {
         TestBroker::start(home, |command| {
             command.env("CREDENTIALS_DIRECTORY", &credentials);
@@ -40,10 +41,13 @@ fn the_key_moves_from_a_file_to_a_passphrase_to_a_credential_and_back() {
     };
     let broker = start(home);
     broker.home.ctl_with(&["unlock"], PASSPHRASE).success();
-    broker
-        .home
-        .ctl(&["rekey", "--root-key", "credential"])
-        .success();
+    let ran = broker.home.ctl(&["rekey", "--root-key", "credential"]);
+    for says in [
+        "left to do: the next start reads the credential `tokend-root-key-5` again",
+        "tokenctl rekey --root-key passphrase",
+    ] {
+        assert!(ran.stderr.contains(says), "{ran:?}");
+    }
     let broker = start(broker.kill());
     assert_serves(&broker);
     let ran = broker.home.ctl(&["rekey"]);

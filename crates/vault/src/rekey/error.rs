@@ -23,9 +23,20 @@ pub enum RekeyError {
     NoUseForPassphrase,
     /// The credential holds the key that is in force.
     #[error(
-        "the credential `{0}` holds the key that is in force; put a new one there: openssl rand -hex 32 | systemd-creds encrypt --name={0} - /etc/credstore.encrypted/{0}"
+        "the credential `{0}` holds the key that is in force; put a new one there: openssl rand -hex 32 | systemd-creds encrypt --name={0} - /etc/credstore.encrypted/{0}; then systemctl restart tokend.service"
     )]
     SameKey(String),
+    /// The credential is as systemd loaded it, and its file may be another by now.
+    #[error(
+        "{} was changed after systemd loaded the credential `{name}` for tokend, so the next start may read another key; run systemctl restart tokend.service, and try again",
+        .changed.display()
+    )]
+    CredentialChanged {
+        /// The credential's name.
+        name: String,
+        /// Its file, or the directory of it.
+        changed: PathBuf,
+    },
     /// A file that may be needed.
     #[error("there is a file {} already, which may be the key of another vault; move it away and try again", .0.display())]
     FileThere(PathBuf),

@@ -136,8 +136,10 @@ impl Vault {
                 tracing::error!(%cause, "what a failed re-key left is removed at the next unlock");
             }
         })?;
+        let left = self.settle_rekey(&from.source, from.keys.root_version, &to, at);
+        let left: Vec<_> = to.to_check(at).into_iter().chain(left).collect();
         Ok(Rekeyed {
-            left: self.settle_rekey(&from.source, from.keys.root_version, &to, at),
+            left: (!left.is_empty()).then(|| left.join("; ")),
             source: to,
             version,
             data_keys,

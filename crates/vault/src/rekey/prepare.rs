@@ -88,16 +88,26 @@ impl Vault {
             (RootKeySource::Credential(name), None | Some(RootKeySource::Credential(_))) => {
                 RootKeySource::Credential(next_credential(name, version))
             }
+            // Not the name of an earlier one, which the unit may still load.
+            (_, Some(RootKeySource::Credential(name))) => {
+                RootKeySource::Credential(next_credential(name, version))
+            }
             (in_force, None) => in_force.clone(),
             (_, Some(wanted)) => wanted.clone(),
         };
         let next = match &to {
             RootKeySource::Credential(name) => match offered_credential(name, at)? {
                 None => return Ok(Prepared::CredentialWanted(name.clone())),
-                Some(key) if from.keys.fits(&key) => {
+                Some(offered) if from.keys.fits(&offered.key) => {
                     return Err(RekeyError::SameKey(name.clone()));
                 }
-                Some(key) => key,
+                Some(offered) => {
+                    if let Some(changed) = offered.changed {
+                        let name = name.clone();
+                        return Err(RekeyError::CredentialChanged { name, changed });
+                    }
+                    offered.key
+                }
             },
             _ => RootKey::generate()?,
         };
@@ -151,7 +161,8 @@ fn behind(
     Ok(Some(wrap))
 }
 
-/// What the credential of this version is called: both it and the one before must be there at once.
+/// What the credential of this version is called: both it and the one before must be there at once, and one
+/// that was in force earlier is not taken for it.
 fn next_credential(name: &str, version: u32) -> String {
     let before = format!("-{}", version.saturating_sub(1));
     let base = name.strip_suffix(&before).unwrap_or(name);

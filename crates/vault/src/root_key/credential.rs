@@ -6,7 +6,8 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use broker_private_files::PrivateError;
 use zeroize::Zeroizing;
@@ -32,6 +33,40 @@ pub(super) fn read(directory: Option<&Path>, name: &str) -> Result<RootKey, Root
     RootKey::read(&content, || format!("the systemd credential `{name}`"))
 }
 
+/// When systemd put the credential there, which is when the unit started: a start alone reads its file.
+pub(super) fn loaded_at(directory: Option<&Path>, name: &str) -> Option<SystemTime> {
+    fs::metadata(directory?.join(name)).ok()?.modified().ok()
+}
+
+/// The file that the credential is loaded from, where it was written since: the next start reads another key. Where
+/// only root may look, the directory that it would be in, if anything in there was.
+pub(super) fn changed_since(
+    loaded: SystemTime,
+    name: &str,
+    stores: &[impl AsRef<Path>],
+) -> Option<PathBuf> {
+    let is_later = |meta: fs::Metadata| meta.modified().is_ok_and(|at| at > loaded);
+    stores.iter().map(AsRef::as_ref).find_map(|store| {
+        let file = store.join(name);
+        match fs::metadata(&file) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let changed = fs::metadata(store).is_ok_and(is_later);
+                changed.then(|| store.to_owned())
+            }
+            looked => looked.is_ok_and(is_later).then_some(file),
+        }
+    })
+}
+
+/// Where units load credentials from, unless they name a file: systemd.exec(5), `LoadCredential=`. Ours names one in
+/// the first.
+pub(super) const STORES: &[&str] = &[
+    "/etc/credstore.encrypted",
+    "/run/credstore.encrypted",
+    "/etc/credstore",
+    "/run/credstore",
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +77,31 @@ mod tests {
         fs::write(scratch.path().join(DEFAULT_NAME), [7; 32]).unwrap();
         let key = read(Some(scratch.path()), DEFAULT_NAME).unwrap();
         assert_eq!(key.expose(), &[7; 32]);
+    }
+
+    #[test]
+    fn a_file_that_was_written_after_the_credential_was_loaded_is_noticed() {
+        use std::os::unix::fs::PermissionsExt as _;
+        use std::time::Duration;
+
+        let scratch = tempfile::tempdir().unwrap();
+        let store = scratch.path().join("credstore");
+        let stores = [scratch.path().join("none"), store.clone()];
+        let loaded = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        assert_eq!(changed_since(loaded, "x", &stores), None, "no file");
+        fs::create_dir(&store).unwrap();
+        let file = store.join("x");
+        fs::write(&file, [7; 32]).unwrap();
+        assert_eq!(changed_since(loaded, "x", &stores), Some(file.clone()));
+        let written = |at| fs::File::open(&file).unwrap().set_modified(at).unwrap();
+        written(loaded - Duration::from_secs(5));
+        assert_eq!(changed_since(loaded, "x", &stores), None);
+        // Root may look into every directory.
+        fs::set_permissions(&store, fs::Permissions::from_mode(0o000)).unwrap();
+        if fs::metadata(&file).is_err() {
+            assert_eq!(changed_since(loaded, "x", &stores), Some(store.clone()));
+        }
+        fs::set_permissions(&store, fs::Permissions::from_mode(0o700)).unwrap();
     }
 
     #[test]

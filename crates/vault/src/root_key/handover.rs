@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use broker_private_files::{self as private, PrivateError};
 use broker_protocol::whole_file;
+use jiff::Timestamp;
 
 use super::{KeyLocations, RootKey, RootKeyError, RootKeySource, credential, file, keyring_entry};
 
@@ -71,6 +72,23 @@ impl RootKeySource {
             moved => moved.map_err(PrivateError::io(path))?,
         }
         Ok(private::sync_directory_of(path)?)
+    }
+
+    /// What an operator has to make sure of before a restart, now that the key comes from here.
+    pub(crate) fn to_check(&self, at: &KeyLocations) -> Option<String> {
+        let Self::Credential(name) = self else {
+            return None;
+        };
+        let loaded = credential::loaded_at(at.credentials.as_deref(), name);
+        let loaded = loaded.and_then(|at| Timestamp::try_from(at).ok());
+        let when = loaded.map_or_else(
+            || "when tokend started".to_owned(),
+            |at| format!("at {}, when systemd loaded it", at.strftime("%FT%TZ")),
+        );
+        Some(format!(
+            "the next start reads the credential `{name}` again: its file must be as it was {when}; if it was \
+             written since, run `tokenctl rekey --root-key passphrase` before any restart"
+        ))
     }
 
     /// Erases the key of this version, which is in force no more, where the one in force comes from
@@ -141,11 +159,21 @@ pub(crate) fn read_file(
 pub(crate) fn offered_credential(
     name: &str,
     at: &KeyLocations,
-) -> Result<Option<RootKey>, RootKeyError> {
-    match credential::read(at.credentials.as_deref(), name) {
-        Err(RootKeyError::NoCredentials(_) | RootKeyError::NoCredential { .. }) => Ok(None),
-        read => read.map(Some),
-    }
+) -> Result<Option<Offered>, RootKeyError> {
+    let key = match credential::read(at.credentials.as_deref(), name) {
+        Err(RootKeyError::NoCredentials(_) | RootKeyError::NoCredential { .. }) => return Ok(None),
+        read => read?,
+    };
+    let loaded = credential::loaded_at(at.credentials.as_deref(), name);
+    let changed = loaded.and_then(|at| credential::changed_since(at, name, credential::STORES));
+    Ok(Some(Offered { key, changed }))
+}
+
+/// A key in a credential.
+pub(crate) struct Offered {
+    pub(crate) key: RootKey,
+    /// Where the credential's file may have been written after systemd loaded it.
+    pub(crate) changed: Option<PathBuf>,
 }
 
 /// The key file itself, where its name is a link.

@@ -80,10 +80,14 @@ async fn the_key_moves_from_keeper_to_keeper_and_the_one_before_is_erased() {
     let wanted = vault
         .prepare_rekey(&to(credential.clone()), &kept.at)
         .unwrap();
-    assert!(matches!(wanted, Prepared::CredentialWanted(name) if name == "tokend-root-key"));
+    let version = vault.root_key_in_force().version;
+    let first = format!("tokend-root-key-{}", version + 1);
+    assert!(matches!(wanted, Prepared::CredentialWanted(name) if name == first));
     let credentials = kept.at.credentials.clone().unwrap();
-    fs::write(credentials.join("tokend-root-key"), [9; 32]).unwrap();
-    rekey(&vault, &to(credential.clone()), &kept).unwrap();
+    fs::write(credentials.join(&first), [9; 32]).unwrap();
+    let done = rekey(&vault, &to(credential.clone()), &kept).unwrap();
+    let left = done.left.unwrap();
+    assert!(left.contains("when systemd loaded it"), "{left}");
     drop(vault);
     let vault = kept.start();
     assert_filled(&vault);
@@ -101,7 +105,7 @@ async fn the_key_moves_from_keeper_to_keeper_and_the_one_before_is_erased() {
     let done = rekey(&vault, &to(credential), &kept).unwrap();
     let left = done.left.unwrap();
     assert!(
-        left.contains("LoadCredentialEncrypted=tokend-root-key "),
+        left.contains(&format!("LoadCredentialEncrypted={first} ")),
         "{left}"
     );
 
@@ -111,6 +115,37 @@ async fn the_key_moves_from_keeper_to_keeper_and_the_one_before_is_erased() {
     assert!(there.contains("move it away"), "{there}");
     fs::remove_file(&kept.at.key_file).unwrap();
     rekey(&vault, &to(RootKeySource::File), &kept).unwrap();
+    drop(vault);
+    assert_filled(&kept.start());
+}
+
+/// A unit that still loads the credential of an earlier key, whose file may hold another one by now.
+#[tokio::test]
+async fn a_credential_that_was_in_force_earlier_is_not_taken_for_a_new_one() {
+    let kept = Kept::new();
+    let vault = kept.start();
+    fill(&vault).await;
+    let credential = to(RootKeySource::Credential(
+        root_key::DEFAULT_CREDENTIAL.to_owned(),
+    ));
+    let credentials = kept.at.credentials.clone().unwrap();
+    let wanted = |vault: &Vault| match vault.prepare_rekey(&credential, &kept.at).unwrap() {
+        Prepared::CredentialWanted(name) => name,
+        Prepared::Ready(_) => panic!("an earlier key was taken"),
+    };
+    // As `init`, or a tokend before this one, called it.
+    fs::write(credentials.join(root_key::DEFAULT_CREDENTIAL), [7; 32]).unwrap();
+    assert_eq!(wanted(&vault), "tokend-root-key-2");
+    fs::write(credentials.join("tokend-root-key-2"), [8; 32]).unwrap();
+    rekey(&vault, &credential, &kept).unwrap();
+    rekey(&vault, &to(RootKeySource::File), &kept).unwrap();
+    assert_eq!(wanted(&vault), "tokend-root-key-4");
+    drop(vault);
+    let vault = kept.start();
+    assert_filled(&vault);
+    assert_eq!(wanted(&vault), "tokend-root-key-4");
+    fs::write(credentials.join("tokend-root-key-4"), [9; 32]).unwrap();
+    rekey(&vault, &credential, &kept).unwrap();
     drop(vault);
     assert_filled(&kept.start());
 }
