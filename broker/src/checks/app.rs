@@ -95,17 +95,25 @@ const MOST_REPOSITORIES: usize = 100;
 
 /// The value is no key that could sign.
 pub(super) fn no_key(subject: &CheckedValue<'_>, error: &KeyError) -> Evaluation {
-    let name = &subject.declared.name;
     let finding = FindingKind::WRONG_KIND.error(
         format!("an App's private key is declared, and {error}"),
-        format!("store the .pem file: `tokenctl secret set {name} < FILE`"),
+        store_key(subject, "the .pem file"),
     );
     of_app(subject, finding)
 }
 
+/// What an operator does with a new key, which no one can type.
+fn store_key(subject: &CheckedValue<'_>, file: &str) -> String {
+    let SecretDeclaration { name, source, .. } = subject.declared;
+    match source.is_vault() {
+        true => format!("store {file}: `tokenctl secret set {name} < FILE`"),
+        false => subject.how_to_store(&format!("the content of {file}")),
+    }
+}
+
 /// GitHub refused what the key signed. `None` if that says nothing about the key: GitHub failed.
 pub(super) fn refused(subject: &CheckedValue<'_>, error: &GitHubError) -> Option<Evaluation> {
-    let SecretDeclaration { name, place, .. } = subject.declared;
+    let place = &subject.declared.place;
     let client_id = subject.declared.client_id.as_deref().unwrap_or_default();
     let finding = match error {
         GitHubError::Unauthorized { .. } => FindingKind::REVOKED.error(
@@ -114,8 +122,8 @@ pub(super) fn refused(subject: &CheckedValue<'_>, error: &GitHubError) -> Option
                  deleted there or is another App's, which is inferred: GitHub does not say which"
             ),
             format!(
-                "generate a key on the App's settings page and store it: `tokenctl secret set {name} \
-                 < FILE`"
+                "generate a key on the App's settings page, and {}",
+                store_key(subject, "its .pem file")
             ),
         ),
         GitHubError::NotFound { .. } => FindingKind::WRONG_APP.error(

@@ -6,7 +6,8 @@ use broker_github::token_kind::{ByHeader, by_header};
 use broker_github::{ReplyHeaders, scopes};
 use broker_policy::{SecretDeclaration, SecretKind};
 use broker_protocol::check::Finding;
-use broker_protocol::names::{RepoPattern, SecretName};
+use broker_protocol::names::RepoPattern;
+use broker_protocol::source::how_to_store;
 use broker_protocol::value_form::BadValue;
 use broker_secret_memory::token::{AccessToken, HashedToken};
 use broker_vault::{Checked, kind_of};
@@ -48,6 +49,12 @@ impl<'a> CheckedValue<'a> {
             before: None,
             now,
         }
+    }
+
+    /// What an operator does with a new value.
+    pub(super) fn how_to_store(&self, value: &str) -> String {
+        let SecretDeclaration { name, source, .. } = self.declared;
+        how_to_store(value, name.as_str(), &source.to_string())
     }
 }
 
@@ -94,15 +101,15 @@ pub(super) fn token(subject: &CheckedValue<'_>, login: &str, headers: &ReplyHead
 }
 
 /// What is stored does not have the form of a value: it was stored before that was checked.
-pub(super) fn malformed(name: &SecretName, unfit: BadValue) -> Finding {
+pub(super) fn malformed(subject: &CheckedValue<'_>, unfit: BadValue) -> Finding {
     FindingKind::MALFORMED.warning(
         format!("what is stored {unfit}; leases on it are given all the same"),
-        format!("store the value alone with `tokenctl secret set {name}`"),
+        subject.how_to_store("the value alone"),
     )
 }
 
 fn owner(subject: &CheckedValue<'_>, login: &str) -> Finding {
-    let SecretDeclaration { name, place, .. } = subject.declared;
+    let place = &subject.declared.place;
     match subject.declared.owner.as_deref() {
         Some(declared) if declared.eq_ignore_ascii_case(login) => {
             FindingKind::OWNER.ok(format!("it belongs to `{login}`, as declared"))
@@ -110,8 +117,8 @@ fn owner(subject: &CheckedValue<'_>, login: &str) -> Finding {
         Some(declared) => FindingKind::WRONG_OWNER.error(
             format!("it belongs to `{login}`, and `{declared}` is declared"),
             format!(
-                "store a token of `{declared}` with `tokenctl secret set {name}`, or declare `owner \
-                 = \"{login}\"` in {place}"
+                "{}, or declare `owner = \"{login}\"` in {place}",
+                subject.how_to_store(&format!("a token of `{declared}`"))
             ),
         ),
         None => FindingKind::OWNER.undeclared(
@@ -122,7 +129,7 @@ fn owner(subject: &CheckedValue<'_>, login: &str) -> Finding {
 }
 
 fn kind(subject: &CheckedValue<'_>, headers: &ReplyHeaders) -> Finding {
-    let SecretDeclaration { name, place, .. } = subject.declared;
+    let place = &subject.declared.place;
     let declared = subject.declared.kind.as_str();
     let answered = match by_header(headers.scopes.as_deref()) {
         ByHeader::Classic => Some((SecretKind::Classic, "it is answered with scopes")),
@@ -147,8 +154,8 @@ fn kind(subject: &CheckedValue<'_>, headers: &ReplyHeaders) -> Finding {
                 kind.as_str()
             ),
             format!(
-                "declare what it is in {place}, or store another value with `tokenctl secret set \
-                 {name}`"
+                "declare what it is in {place}, or {}",
+                subject.how_to_store("another value")
             ),
         ),
         (None, None) => FindingKind::KIND.not_proven(format!(
@@ -217,15 +224,18 @@ fn scopes(subject: &CheckedValue<'_>, headers: &ReplyHeaders) -> Vec<Finding> {
 }
 
 fn end(subject: &CheckedValue<'_>, end: &End, said: Option<&TokenExpiry>) -> Finding {
-    let name = &subject.declared.name;
+    let SecretDeclaration { name, source, .. } = subject.declared;
     let counts = match end.at {
         Some(at) => format!("{} counts, which was entered", moment(at)),
         None => "no end is known".to_owned(),
     };
-    let enter = format!(
-        "read its end in GitHub's settings, and enter it when the value is set: `tokenctl secret \
-         set {name} --expires DATE`"
-    );
+    let enter = match source.is_vault() {
+        true => format!(
+            "read its end in GitHub's settings, and enter it when the value is set: `tokenctl secret \
+             set {name} --expires DATE`"
+        ),
+        false => "read its end in GitHub's settings".to_owned(),
+    };
     match (end.doubt, end.at) {
         (Some(Doubt::TimeOfAnswer), _) => FindingKind::EXPIRY_UNRELIABLE.warning(
             format!("GitHub gave the time of its own answer as the end, a known fault; {counts}"),

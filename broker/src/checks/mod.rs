@@ -160,7 +160,7 @@ impl Checks {
         };
         match evaluated {
             Ok(mut evaluated) => {
-                let malformed = malformed.map(|unfit| evaluate::malformed(name, unfit));
+                let malformed = malformed.map(|unfit| evaluate::malformed(&subject, unfit));
                 evaluated.findings.extend(malformed);
                 self.keep_evaluation(by, &subject, evaluated).await
             }

@@ -14,7 +14,6 @@ pub(super) fn refused(subject: &CheckedValue<'_>, error: &GitHubError) -> Option
     if subject.declared.kind == SecretKind::App {
         return app::refused(subject, error);
     }
-    let name = &subject.declared.name;
     let finding = match error {
         GitHubError::Unauthorized { .. } => unauthorized(subject),
         GitHubError::SingleSignOn { sso } => FindingKind::SINGLE_SIGN_ON.error(
@@ -23,7 +22,7 @@ pub(super) fn refused(subject: &CheckedValue<'_>, error: &GitHubError) -> Option
         ),
         GitHubError::Unsendable => FindingKind::NOT_A_TOKEN.error(
             format!("it is no token: {error}; GitHub was not asked"),
-            format!("store the token alone, on one line, with `tokenctl secret set {name}`"),
+            subject.how_to_store("the token alone, on one line,"),
         ),
         error => {
             let (status, said) = error.kept_out()?;
@@ -44,14 +43,13 @@ pub(super) fn refused(subject: &CheckedValue<'_>, error: &GitHubError) -> Option
 
 /// A revoked token and an expired one are answered alike; only what is known of its end tells.
 fn unauthorized(subject: &CheckedValue<'_>) -> Finding {
-    let name = &subject.declared.name;
     let before = subject.before.as_ref();
     let worked = before.filter(|before| before.login.is_some());
     let (end, who_says) = match worked.and_then(|worked| worked.expires_at) {
         Some(end) => (Some(end), "known from earlier answers or as entered"),
         None => (subject.entered, "as entered"),
     };
-    let hint = format!("store a new value with `tokenctl secret set {name}`");
+    let hint = subject.how_to_store("a new value");
     match end {
         Some(end) if end <= subject.now => FindingKind::EXPIRED.error(
             format!(

@@ -26,6 +26,10 @@ permissions  = { contents = "read" }
 
 [secret.bare]
 kind = "classic"
+
+[secret.mounted]
+kind   = "classic"
+source = "file:/run/secrets/mounted"
 "#;
 
 fn policies() -> PolicySet {
@@ -309,4 +313,15 @@ fn the_vault_keeps_findings_in_the_form_it_always_had() {
         panic!("one finding")
     };
     assert_eq!(finding.hint.as_deref(), Some("rotate it"));
+}
+
+#[test]
+fn a_refused_value_is_replaced_where_it_comes_from() {
+    for (name, says) in [
+        ("bare", "store a new value with `tokenctl secret set bare`"),
+        ("mounted", "put a new value into file:/run/secrets/mounted"),
+    ] {
+        let found = evaluated(name, |subject| refused(&subject, &unauthorized())).unwrap();
+        assert_eq!(found.findings[0].hint.as_deref(), Some(says));
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use broker_protocol::api::{SecretState, SecretView};
 use broker_protocol::check::{CheckFailed, Verdict};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
-use broker_protocol::source::SourceSpec;
+use broker_protocol::source::{SourceSpec, how_to_store};
 use broker_vault::StoredSecret;
 use jiff::Timestamp;
 
@@ -119,12 +119,13 @@ fn secret_warning(secret: &SecretView, deadline: &Deadline, now: Timestamp) -> O
         SecretState::Ok => None,
         SecretState::Due | SecretState::Overdue => deadline.describe(name.as_str(), now),
         SecretState::Expired => Some(format!(
-            "`{name}` ended at GitHub on {}; set a new value with `tokenctl secret set {name}`",
-            date(secret.expires_at)
+            "`{name}` ended at GitHub on {}; {}",
+            date(secret.expires_at),
+            how_to_store("a new value", name.as_str(), &secret.source)
         )),
         SecretState::Rejected => Some(format!(
-            "`{name}` is refused by GitHub; set a new value with `tokenctl secret set {name}`, or see \
-             `tokenctl secret show {name}`"
+            "`{name}` is refused by GitHub; {}; or see `tokenctl secret show {name}`",
+            how_to_store("a new value", name.as_str(), &secret.source)
         )),
         SecretState::Missing if secret.source == "vault" => Some(format!(
             "`{name}` has no value; run `tokenctl secret set {name}`"

@@ -45,7 +45,7 @@ pub(crate) fn run(broker: &Broker, get: Get, json: bool) -> Result<(), Failure> 
 fn note_rejected(lease: &LeaseView) {
     if let Some(since) = lease.rejected_since {
         ui::note(format_args!(
-            "GitHub refused the value of `{0}` at {1}; an operator stores a new one: `tokenctl secret set {0}`",
+            "GitHub refused the value of `{0}` at {1}; an operator replaces it, as `tokenctl secret check {0}` says",
             lease.secret,
             clock::short(since)
         ));

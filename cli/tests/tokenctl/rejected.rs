@@ -6,7 +6,7 @@ use crate::fake_broker::{FakeBroker, err, out, purpose, rejected_lease};
 
 /// What is printed beside the token.
 const SAYS: &str = "GitHub refused the value of `org-label-sync-token` at 2026-11-20T06:00:00Z";
-const DO: &str = "an operator stores a new one: `tokenctl secret set org-label-sync-token`";
+const DO: &str = "an operator replaces it, as `tokenctl secret check org-label-sync-token` says";
 
 fn broker() -> FakeBroker {
     FakeBroker::answering(|seen| match &*seen.line {

@@ -9,6 +9,7 @@ use broker_protocol::api::{
 use broker_protocol::check::Verdict;
 use broker_protocol::names::ONE_PASSWORD_TOKEN;
 use broker_protocol::paths::Paths;
+use broker_protocol::source::how_to_store;
 
 use super::{Findings, sources};
 use crate::clock;
@@ -187,10 +188,7 @@ fn of_github(found: &mut Findings, github: &GitHubStatus) -> bool {
 fn of_secret(found: &mut Findings, secret: &SecretView) {
     let name = &secret.name;
     let set = format!("tokenctl secret set {name}");
-    let renew = match &*secret.source {
-        "vault" => format!("then {set}"),
-        source => format!("then put it into {source}"),
-    };
+    let renew = how_to_store("it", name.as_str(), &secret.source);
     let variable = secret.source.strip_prefix("env:");
     match (secret.state, variable) {
         (SecretState::Missing, Some(variable)) => found.wrong(
@@ -206,19 +204,19 @@ fn of_secret(found: &mut Findings, secret: &SecretView) {
         },
         (SecretState::Expired, _) => found.wrong(
             format!("secret {name} has expired at GitHub"),
-            format!("create a new value there; {renew}"),
+            format!("create a new value there, and {renew}"),
         ),
         (SecretState::Rejected, _) => found.wrong(
             format!("secret {name} is rejected: GitHub refused its value at the last check or use"),
-            format!("tokenctl secret check {name} says why; create a new value there; {renew}"),
+            format!("tokenctl secret check {name} says why; create a new value there, and {renew}"),
         ),
         (SecretState::Overdue, _) => found.wrong(
             format!("secret {name} should have been rotated"),
-            format!("create a new value at GitHub; {renew}"),
+            format!("create a new value at GitHub, and {renew}"),
         ),
         (SecretState::Due, _) => found.look(
             format!("secret {name} is due within 14 days"),
-            format!("create a new value at GitHub; {renew}"),
+            format!("create a new value at GitHub, and {renew}"),
         ),
         (SecretState::Ok, _) => {}
     }

@@ -213,6 +213,18 @@ impl fmt::Display for Location {
     }
 }
 
+/// What an operator does with a new value of the secret `name`, such as `it`, where the secret comes from `source`, as
+/// [`SourceSpec`] displays. The one wording, for messages of both programs.
+#[must_use]
+pub fn how_to_store(value: &str, name: &str, source: &str) -> String {
+    match source.split_once(':') {
+        None => format!("store {value} with `tokenctl secret set {name}`"),
+        // Both stay as they were when tokend started.
+        Some(("env" | "credential", _)) => format!("put {value} into {source}, and restart tokend"),
+        Some(_) => format!("put {value} into {source}"),
+    }
+}
+
 /// Why a text names no source. A text that is not understood at all is not quoted: it may be the value
 /// itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -265,6 +277,23 @@ mod tests {
             assert_eq!(source.to_string(), text);
             assert!(text.starts_with(source.scheme()));
             assert_eq!(source.read_when().is_none(), source.is_vault());
+        }
+    }
+
+    #[test]
+    fn a_new_value_goes_where_the_secret_comes_from() {
+        for (source, says) in [
+            ("vault", "store it with `tokenctl secret set a-token`"),
+            ("file:/run/a", "put it into file:/run/a"),
+            ("op://V/I/f", "put it into op://V/I/f"),
+            ("keyring:a", "put it into keyring:a"),
+            (
+                "credential:a",
+                "put it into credential:a, and restart tokend",
+            ),
+            ("env:A", "put it into env:A, and restart tokend"),
+        ] {
+            assert_eq!(how_to_store("it", "a-token", source), says);
         }
     }
 
