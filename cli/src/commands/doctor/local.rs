@@ -13,9 +13,10 @@ use super::Findings;
 /// Modes that the broker would refuse, or that keep it from its work. Returns whether something else than a socket is
 /// in the socket's place.
 pub(super) fn files(found: &mut Findings, places: &Paths) -> bool {
-    // `None`: not there, or not to be seen by this account, as with a service's own directories.
-    let look = |path: &Path| fs::symlink_metadata(path).ok();
-    let writable = |meta: &Metadata| !meta.is_symlink() && meta.mode() & 0o022 != 0;
+    // `None`: not there, or not to be seen by this account, as with a service's own directories. A link's own mode
+    // means nothing: what counts is where it leads.
+    let look = |path: &Path| fs::metadata(path).ok();
+    let writable = |meta: &Metadata| meta.mode() & 0o022 != 0;
     for path in [&places.config, &places.policies] {
         if look(path).is_some_and(|meta| writable(&meta)) {
             let path = path.display();
@@ -29,7 +30,7 @@ pub(super) fn files(found: &mut Findings, places: &Paths) -> bool {
         (&places.root_key, 0o077, "600"),
         (&places.vault, 0o077, "600"),
         // A group of auditors may read the log where the configuration says so.
-        (&places.audit, 0o027, "go="),
+        (&places.audit, 0o027, "g-w,o="),
     ] {
         if look(path).is_some_and(|meta| meta.mode() & open != 0) {
             let path = path.display();
@@ -39,7 +40,7 @@ pub(super) fn files(found: &mut Findings, places: &Paths) -> bool {
             );
         }
     }
-    let Some(meta) = look(&places.socket) else {
+    let Ok(meta) = fs::symlink_metadata(&places.socket) else {
         return false;
     };
     let path = places.socket.display();
@@ -161,5 +162,33 @@ mod tests {
                 format!("chmod 600 {}", places.root_key.display()),
             ]
         );
+    }
+
+    #[test]
+    fn of_a_link_the_mode_counts_where_it_leads_and_auditors_keep_their_access() {
+        let home = tempfile::tempdir().unwrap();
+        let places = Paths::below(home.path());
+        let log = home.path().join("log");
+        fs::create_dir(&log).unwrap();
+        for (to, link) in [
+            (&log, &places.audit),
+            (&home.path().join("k"), &places.root_key),
+        ] {
+            std::os::unix::fs::symlink(to, link).unwrap();
+        }
+        fs::write(&places.root_key, "").unwrap();
+        fs::set_permissions(&places.root_key, fs::Permissions::from_mode(0o600)).unwrap();
+        let hints = |mode| {
+            fs::set_permissions(&log, fs::Permissions::from_mode(mode)).unwrap();
+            let mut found = Findings::default();
+            files(&mut found, &places);
+            let hints = found.0.into_iter().map(|found| found.hint);
+            hints.collect::<Vec<_>>()
+        };
+        let audit = places.audit.display();
+        assert_eq!(hints(0o2750), [""; 0]);
+        for mode in [0o2755, 0o2770] {
+            assert_eq!(hints(mode), [format!("chmod g-w,o= {audit}")]);
+        }
     }
 }
