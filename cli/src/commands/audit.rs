@@ -18,6 +18,7 @@ use crate::args::{AuditCommand, AuditSource};
 use crate::broker::Broker;
 use crate::commands::records::{Records, Search, summary};
 use crate::error::Failure;
+use crate::shell::quoted;
 use crate::ui;
 
 pub(crate) fn run(broker: &Broker, command: AuditCommand, json: bool) -> Result<(), Failure> {
@@ -175,8 +176,9 @@ fn unreadable(broker: &Broker, path: &Path, source: io::Error) -> Failure {
     let config = broker.places.config.display();
     let hint = match source.kind() {
         io::ErrorKind::PermissionDenied => format!(
-            "run it with `sudo`, or have this account added to the group that `[audit] read_group` in \
-             {config} names; `tokenctl audit tail` asks the broker instead"
+            "run `sudo tokenctl --config {} audit verify`, or have this account added to the group that `[audit] read_group` in \
+             {config} names; `tokenctl audit tail` asks the broker instead",
+            quoted(&config.to_string())
         ),
         io::ErrorKind::NotFound => format!(
             "this is where {config} has its log; --config names the configuration of another broker, and \
@@ -205,7 +207,8 @@ mod tests {
         for (kind, hint) in [
             (
                 io::ErrorKind::PermissionDenied,
-                "`[audit] read_group` in /etc/tokend/tokend.toml",
+                "run `sudo tokenctl --config /etc/tokend/tokend.toml audit verify`, or have this \
+                 account added to the group that `[audit] read_group` in /etc/tokend/tokend.toml",
             ),
             (
                 io::ErrorKind::NotFound,
