@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use broker_protocol::client::ClientError;
 use broker_protocol::error::ErrorCode;
+use broker_protocol::paths::start_command_of;
 
 /// Why a command failed. `Display` is the line after `tokenctl: error:`.
 #[derive(Debug, thiserror::Error)]
@@ -189,10 +190,18 @@ fn hint_for(error: &ClientError) -> Option<String> {
             (None, None, ErrorCode::UnknownLease) => "`tokenctl lease list` shows the live ones",
             _ => return None,
         },
-        ClientError::NotThere(_) => {
-            "start it with `tokend`, or name its socket with --socket or TOKEND_SOCKET"
+        ClientError::NotThere(socket) => {
+            let start = start_command_of(socket);
+            return Some(format!(
+                "start it with `{start}`, or name its socket with --socket or TOKEND_SOCKET"
+            ));
         }
-        ClientError::Deserted(_) => "start it again with `tokend`, which replaces the socket",
+        ClientError::Deserted(socket) => {
+            let start = start_command_of(socket);
+            return Some(format!(
+                "start it again with `{start}`, which replaces the socket"
+            ));
+        }
         ClientError::Forbidden(_) => {
             "only members of the `[socket] group` in tokend.toml may connect; ask to be added to it"
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use broker_protocol::api::{ERROR_HEADER, LEASE_HEADER};
 use broker_protocol::error::ErrorCode;
 use broker_protocol::names::LeaseId;
+use broker_protocol::paths::start_command_of;
 
 use super::MOST_ELSEWHERE;
 use super::answer::Answer;
@@ -95,8 +96,9 @@ impl Ways {
         let path = self.socket.display();
         let failed = |why| NoTunnel::Other(Answer::bad_gateway(why));
         let stream = UnixStream::connect(&self.socket).map_err(|error| {
+            let start = start_command_of(&self.socket);
             failed(format!(
-                "the broker is not reachable at {path}: {error}; start it with `tokend`"
+                "the broker is not reachable at {path}: {error}; start it with `{start}`"
             ))
         })?;
         let stream = Stream::Unix(stream);

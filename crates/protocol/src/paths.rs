@@ -77,6 +77,18 @@ pub fn check_socket(path: &Path) -> Result<(), SocketTooLong> {
     }
 }
 
+/// The command that starts the broker behind a socket, its own or the proxy's.
+#[must_use]
+pub fn start_command_of(socket: &Path) -> &'static str {
+    match socket.parent() == Path::new(SYSTEM_SOCKET).parent() {
+        true => START_SERVICE,
+        false => "tokend",
+    }
+}
+
+/// The service's unit brings its sockets along.
+const START_SERVICE: &str = "systemctl start tokend";
+
 impl Paths {
     /// Finds the paths. `env` looks up one environment variable; empty counts as unset.
     ///
@@ -121,6 +133,15 @@ impl Paths {
             places.set_socket(socket);
         }
         Ok(places)
+    }
+
+    /// The command that starts the broker here.
+    #[must_use]
+    pub fn start_command(&self) -> &'static str {
+        match self.config == Path::new(SYSTEM_CONFIG) {
+            true => START_SERVICE,
+            false => start_command_of(&self.socket),
+        }
     }
 
     /// Names another socket. The proxy's moves with it.
@@ -228,6 +249,19 @@ mod tests {
     fn naming_the_system_configuration_selects_the_system_service() {
         let places = find(&[("HOME", "/h"), ("TOKEND_CONFIG", SYSTEM_CONFIG)]).unwrap();
         assert_eq!(places, Paths::system());
+    }
+
+    #[test]
+    fn a_service_is_started_by_systemd_and_any_other_broker_by_its_program() {
+        assert_eq!(Paths::system().start_command(), "systemctl start tokend");
+        let home = [("TOKEND_HOME", "/t")];
+        assert_eq!(find(&home).unwrap().start_command(), "tokend");
+        // A caller names the socket alone.
+        for socket in [SYSTEM_SOCKET, "/run/tokend/proxy.sock"] {
+            let command = start_command_of(Path::new(socket));
+            assert_eq!(command, "systemctl start tokend");
+        }
+        assert_eq!(start_command_of(Path::new("/t/tokend.sock")), "tokend");
     }
 
     #[test]

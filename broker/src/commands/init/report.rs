@@ -99,8 +99,12 @@ pub(super) fn in_use(places: &Paths, mut steps: Vec<InitStep>) -> InitReport {
 
 /// From a store without a broker to a first lease.
 pub(super) fn first_steps(places: &Paths) -> String {
+    let start = match places.start_command() {
+        "tokend" => "tokend &                  # start the broker",
+        _ => "systemctl enable --now tokend.socket tokend.service",
+    };
     format!(
-        "tokend &                  # start the broker\n\
+        "{start}\n\
          tokenctl secret add NAME  # store a token; `tokenctl import FILE` takes many\n\
          tokenctl policy reload    # once a policy file allows its use, in\n\
          #                           {}",
@@ -142,4 +146,18 @@ pub fn print(report: &InitReport, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\nnext:")?;
     let mut commands = report.next.lines();
     commands.try_for_each(|command| writeln!(out, "  {command}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_started_by_its_unit() {
+        let system = first_steps(&Paths::system());
+        let start = "systemctl enable --now tokend.socket tokend.service\n";
+        assert!(system.starts_with(start), "{system}");
+        let own = Paths::below(Path::new("/t"));
+        assert!(first_steps(&own).starts_with("tokend & "));
+    }
 }

@@ -113,7 +113,7 @@ pub fn run(
     for note in &restored.notes {
         writeln!(out, "note: {note}")?;
     }
-    writeln!(out, "\nnext: start the broker: tokend")?;
+    writeln!(out, "\nnext: start the broker: {}", places.start_command())?;
     Ok(())
 }
 
