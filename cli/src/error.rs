@@ -13,6 +13,8 @@ use broker_protocol::client::ClientError;
 use broker_protocol::error::ErrorCode;
 use broker_protocol::paths::start_command_of;
 
+use crate::socket_access;
+
 /// Why a command failed. `Display` is the line after `tokenctl: error:`.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -202,9 +204,7 @@ fn hint_for(error: &ClientError) -> Option<String> {
                 "start it again with `{start}`, which replaces the socket"
             ));
         }
-        ClientError::Forbidden(_) => {
-            "only members of the `[socket] group` in tokend.toml may connect; ask to be added to it"
-        }
+        ClientError::Forbidden(socket) => return Some(socket_access::describe(socket)),
         ClientError::Cut => {
             "the request may have been carried out: start the broker if it has stopped, check with `tokenctl status`, and run this again"
         }

@@ -27,6 +27,7 @@ mod relay;
 mod rule_for;
 mod secret_text;
 mod shell;
+mod socket_access;
 mod starting;
 mod table;
 mod ui;
