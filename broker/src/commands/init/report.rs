@@ -76,7 +76,8 @@ pub(super) fn meaning(source: &RootKeySource, places: &Paths, because: Option<&s
         ),
         RootKeySource::Credential(name) => (
             format!("the systemd credential {name}"),
-            "The unit needs it at each start; keep a copy of it off this machine.",
+            "The unit needs it at each start. What systemd encrypts opens on this machine alone: elsewhere the recovery \
+             passphrase does.",
         ),
     };
     match because {
@@ -153,11 +154,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_service_is_started_by_its_unit() {
+    fn a_service_is_started_by_its_unit_and_a_credential_is_not_said_to_open_elsewhere() {
         let system = first_steps(&Paths::system());
         let start = "systemctl enable --now tokend.socket tokend.service\n";
         assert!(system.starts_with(start), "{system}");
         let own = Paths::below(Path::new("/t"));
         assert!(first_steps(&own).starts_with("tokend & "));
+        let credential = RootKeySource::Credential("tokend-root-key".to_owned());
+        let means = meaning(&credential, &own, None);
+        assert!(means.contains("opens on this machine alone"), "{means}");
     }
 }
