@@ -87,7 +87,7 @@ const LARGEST: u64 = 4 << 30;
 
 impl OsDisk {
     /// Makes the directory if need be. Refuses one, or segments in it, that others could change, or
-    /// could read beyond what `read_group` allows.
+    /// could read beyond what `read_group` allows. Gives that group what was made before it was named.
     pub(super) fn new(dir: &Path, read_group: Option<Gid>) -> Result<Self, AuditLogError> {
         let disk = Self {
             dir: dir.to_owned(),
@@ -101,9 +101,12 @@ impl OsDisk {
                 .map_err(AuditLogError::io("make", dir))?;
         }
         disk.refuse_exposed(dir, 0o750)?;
+        disk.share(dir, 0o050)?;
         for name in disk.list().map_err(AuditLogError::io("list", dir))? {
             if segment::first_record(&name).is_some() {
-                disk.refuse_exposed(&dir.join(name), 0o640)?;
+                let path = dir.join(name);
+                disk.refuse_exposed(&path, 0o640)?;
+                disk.share(&path, 0o040)?;
             }
         }
         Ok(disk)
@@ -119,6 +122,31 @@ impl OsDisk {
             Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
             _ => Ok(()),
         }
+    }
+
+    /// Lets the read group, where there is one, do this with what is there. The group first: the one before has no
+    /// business with it.
+    fn share(&self, path: &Path, bits: u32) -> Result<(), AuditLogError> {
+        let Some(gid) = self.read_group else {
+            return Ok(());
+        };
+        let share = || {
+            let file = match path == self.dir {
+                true => File::open(path)?,
+                false => whole_file::open(path, OpenOptions::new().read(true))?,
+            };
+            let meta = file.metadata()?;
+            if meta.gid() != gid.as_raw() {
+                fchown(&file, None, Some(gid))?;
+            }
+            // Without the set-group-ID bit, which `RestrictSUIDSGID=` of the unit keeps from being set.
+            let mode = meta.mode() & 0o777;
+            match mode & bits == bits {
+                true => Ok(()),
+                false => file.set_permissions(Permissions::from_mode(mode | bits)),
+            }
+        };
+        share().map_err(AuditLogError::io("let `[audit] read_group` read", path))
     }
 
     /// `widest` is the mode with a read group; without one, the group gets nothing.

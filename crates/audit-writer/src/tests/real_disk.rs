@@ -73,6 +73,38 @@ fn files_are_for_the_broker_alone_and_for_the_read_group_where_there_is_one() {
 }
 
 #[test]
+fn a_read_group_that_is_named_later_gets_what_is_there_already() {
+    let home = tempfile::tempdir().unwrap();
+    drop(open(options(home.path())).unwrap());
+    let dir = home.path().join("audit");
+    let file = dir.join(segment::name(0));
+    let shared = || Options {
+        read_group: Some(nix::unistd::getegid()),
+        ..options(home.path())
+    };
+    // The second time it is as it should be already.
+    for _ in 0..2 {
+        drop(open(shared()).unwrap());
+        assert_eq!((mode(&dir), mode(&file)), (0o750, 0o640));
+    }
+    // A group that the account is not in cannot be given anything, and it is said which file that is about.
+    if !nix::unistd::geteuid().is_root() {
+        let others = Options {
+            read_group: Some(nix::unistd::Gid::from_raw(0)),
+            ..options(home.path())
+        };
+        let error = open(others).err().unwrap().to_string();
+        assert!(
+            error.starts_with(&format!(
+                "cannot let `[audit] read_group` read {}",
+                dir.display()
+            )),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn a_log_open_to_others_is_refused_and_the_printed_chmod_fixes_it() {
     let home = tempfile::tempdir().unwrap();
     drop(open(options(home.path())).unwrap());
