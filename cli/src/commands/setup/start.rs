@@ -15,6 +15,7 @@ use broker_protocol::whole_file;
 
 use super::plain_command::{PlainCommand, typed};
 use super::{Steps, found};
+use crate::account;
 use crate::clock::{self, Deadline};
 use crate::commands::daemon;
 use crate::error::Failure;
@@ -93,7 +94,17 @@ fn by_unit() -> Result<(), Failure> {
     systemctl(&["--user", "daemon-reload"])?;
     let units = ["tokend.socket", "tokend.service"];
     systemctl(&[&["--user", "enable", "--now"], &units[..]].concat())?;
-    ui::line("It runs while you are logged in. `loginctl enable-linger` keeps it running.")
+    ui::line(if lingers() {
+        "It keeps running when you log out."
+    } else {
+        "It runs while you are logged in. `loginctl enable-linger` keeps it running."
+    })
+}
+
+/// Whether this account's services go on without a session, as `loginctl enable-linger` notes it.
+fn lingers() -> bool {
+    let own = account::own_name().ok().flatten();
+    own.is_some_and(|name| Path::new("/var/lib/systemd/linger").join(name).exists())
 }
 
 /// The unit, with this program in it.
