@@ -6,7 +6,8 @@ use std::time::Duration;
 use broker_audit::chain::Head;
 
 use super::super::ahead::Ahead;
-use super::super::segment;
+use super::super::{AuditLog, segment};
+use super::real_disk::options;
 use super::*;
 
 const STEP_OF: u64 = 1000;
@@ -185,18 +186,8 @@ fn a_segment_that_is_not_the_last_and_ends_in_zeros_is_damage() {
 
 #[test]
 fn a_thread_extends_a_real_file_while_many_write_and_closing_cuts_it() {
-    use super::super::{AuditLog, Options, SEGMENT_LIMIT};
     let home = tempfile::tempdir().unwrap();
-    let options = Options {
-        dir: home.path().join("audit"),
-        read_group: None,
-        identity: identity(),
-        noted: None,
-        authenticated: None,
-        ahead: true,
-        segment_limit: SEGMENT_LIMIT,
-    };
-    let (log, _) = AuditLog::open(options, Arc::new(clock())).unwrap();
+    let (log, _) = AuditLog::open(options(home.path()), Arc::new(clock())).unwrap();
     let file = home.path().join("audit").join(segment::name(0));
     let length = || std::fs::metadata(&file).unwrap().len();
     // More than two steps, so that some writes meet a step that is under way.

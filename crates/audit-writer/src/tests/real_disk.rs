@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::super::{AuditLog, Options, SEGMENT_LIMIT, segment};
 use super::*;
 
-fn options(dir: &Path) -> Options {
+pub(super) fn options(dir: &Path) -> Options {
     Options {
         dir: dir.join("audit"),
         read_group: None,
