@@ -47,34 +47,56 @@ fn main() {
 fn alone(home: &Path) {
     let line = line();
     let raw = File::create(home.join("raw")).unwrap();
-    let log = open(&home.join("alone"), None);
+    let written = File::create(home.join("raw-ahead")).unwrap();
+    written
+        .write_all_at(&vec![0; ALONE * line.len()], 0)
+        .unwrap();
+    written.sync_all().unwrap();
+    let grows = open(&home.join("alone"), None, false);
+    let ahead = open(&home.join("alone-ahead"), None, true);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
     let group = Arc::new(Bare::default());
     let writer = group.writer(File::create(home.join("raw-thread")).unwrap());
-    let (mut bare, mut threaded, mut ours) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut bare, mut over, mut threaded) = (Vec::new(), Vec::new(), Vec::new());
+    let mut ours = [Vec::new(), Vec::new()];
     for nth in 0..ALONE {
         let at = (nth * line.len()) as u64;
         bare.push(timed(|| {
             raw.write_all_at(&line, at).unwrap();
             raw.sync_data().unwrap();
         }));
+        over.push(timed(|| {
+            written.write_all_at(&line, at).unwrap();
+            written.sync_data().unwrap();
+        }));
         let copy = line.clone();
         threaded.push(timed(|| runtime.block_on(group.append(copy))));
-        let body = body();
-        ours.push(timed(|| {
-            runtime.block_on(log.record(body, Effect::Nothing)).unwrap();
-        }));
+        for (log, ours) in [&grows, &ahead].into_iter().zip(&mut ours) {
+            let body = body();
+            ours.push(timed(|| {
+                runtime.block_on(log.record(body, Effect::Nothing)).unwrap();
+            }));
+        }
     }
     println!("one writer, {} bytes a record", line.len());
     let bare = print_latency("  bare append + fdatasync", bare);
-    print_latency("  the same by a thread of its own", threaded);
-    let ours = print_latency("  audit log", ours);
+    let over = print_latency("  bare write over zeros + fdatasync", over);
+    print_latency("  the first by a thread of its own", threaded);
+    let [grows, ahead] = ours;
+    let grows = print_latency("  audit log that grows", grows);
+    let ahead = print_latency("  audit log written ahead", ahead);
     group.close();
     writer.join().unwrap();
-    let added = ours.saturating_sub(bare);
-    println!("  added at the median: {:.1} us", micros(added));
+    let share = |one: Duration, of: Duration| micros(one) / micros(of);
+    println!(
+        "  over zeros / growing: bare {:.2}, audit log {:.2}; growing / bare {:.2}, ahead / bare growing {:.2}",
+        share(over, bare),
+        share(ahead, grows),
+        share(grows, bare),
+        share(ahead, bare)
+    );
 }
 
 fn together(home: &Path) {
@@ -93,14 +115,19 @@ fn together(home: &Path) {
         writer.join().unwrap();
         print_rate("  bare appends with group commit", took);
 
-        let dir = home.join("together");
-        let log = Arc::new(open(&dir, None));
-        let took = runtime.block_on(all(&log, |log| async move {
-            log.record(body(), Effect::Nothing).await.unwrap();
-        }));
-        log.close();
-        print_rate("  audit log", took);
-        std::fs::remove_dir_all(dir).unwrap();
+        for (what, ahead) in [
+            ("  audit log that grows", false),
+            ("  audit log written ahead", true),
+        ] {
+            let dir = home.join("together");
+            let log = Arc::new(open(&dir, None, ahead));
+            let took = runtime.block_on(all(&log, |log| async move {
+                log.record(body(), Effect::Nothing).await.unwrap();
+            }));
+            log.close();
+            print_rate(what, took);
+            std::fs::remove_dir_all(dir).unwrap();
+        }
     }
 }
 
@@ -108,7 +135,7 @@ fn together(home: &Path) {
 fn start(home: &Path) {
     let dir = home.join("start");
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let log = Arc::new(open(&dir, None));
+    let log = Arc::new(open(&dir, None, true));
     let records = usize::try_from(SEGMENT_LIMIT).unwrap() * 95 / 100 / line().len();
     runtime.block_on(async {
         for _ in 0..records / 1000 {
@@ -127,7 +154,7 @@ fn start(home: &Path) {
     log.close();
     println!("start, {} records in the last segment", noted.records);
     for _ in 0..3 {
-        let took = timed(|| drop(open(&dir, Some(noted))));
+        let took = timed(|| drop(open(&dir, Some(noted), true)));
         println!("  {:.0} ms", micros(took) / 1000.0);
     }
 }
@@ -210,7 +237,7 @@ impl Bare {
     }
 }
 
-fn open(dir: &Path, noted: Option<Head>) -> AuditLog {
+fn open(dir: &Path, noted: Option<Head>, ahead: bool) -> AuditLog {
     let options = Options {
         dir: dir.to_owned(),
         read_group: None,
@@ -220,7 +247,7 @@ fn open(dir: &Path, noted: Option<Head>) -> AuditLog {
         },
         noted,
         authenticated: None,
-        ahead: true,
+        ahead,
         segment_limit: SEGMENT_LIMIT,
     };
     let clock = Arc::new(SystemClock::new().unwrap());
