@@ -164,15 +164,10 @@ impl<D: Disk> Appender<D> {
 
     fn try_append(&mut self, batch: &[Entry], now: Now) -> Result<u64, AuditLogError> {
         let size: u64 = batch.iter().map(size_of).sum();
-        let rolls = self.tail.size + size > self.segment_limit;
-        self.refuse_foreign_hands(
-            if rolls {
-                u64::MAX
-            } else {
-                self.tail.size + size
-            },
-            now,
-        )?;
+        let end = self.tail.size + size;
+        let rolls = end > self.segment_limit;
+        // A segment that is left needs no step that is under way.
+        self.refuse_foreign_hands(if rolls { u64::MAX } else { end }, now)?;
         if rolls {
             self.tail.cut(&self.disk)?;
             (self.head, self.tail) = begin(&self.disk, self.next_segment(now)?)?;
